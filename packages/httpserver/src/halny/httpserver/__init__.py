@@ -1,0 +1,5 @@
+"""A fast and strict HTTP/1.1 server over asyncio."""
+
+from ._version import __version__ as __version__
+
+__all__: list[str] = []
