@@ -1,0 +1,247 @@
+"""Header fields: a multi-mapping whose names ignore case.
+
+Strategy: `HTTPHeaders` keeps one dict from the normalised name to the list of its values. A message that was
+read from a connection hands over its header section as bytes, and the dict is made from them when somebody first
+asks; a request whose headers nobody reads costs nothing here. Making the dict is linear in the size of the section,
+however often a name repeats. The section was checked by whoever read it: this module validates only what a
+program adds itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, Final, TypeVar, cast, overload
+
+from ._exceptions import HTTPInputError
+from ._lazy import lazy
+
+DefaultT = TypeVar("DefaultT")
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_BYTES: Final = re.compile(r"[^\x00-\xff]")
+
+_MAX_KNOWN_NAMES: Final = 1000
+"""How many spellings of names are remembered. Peers choose names, so the memory has a bound."""
+
+_known_names: dict[str, str] = {}
+
+
+def normalize_name(name: str) -> str:
+    """Returns `name` in the `Capitalised-By-Word` form under which `HTTPHeaders` keeps it."""
+    known = _known_names.get(name)
+    if known is None:
+        known = "-".join([word.capitalize() for word in name.split("-")])
+        if len(_known_names) < _MAX_KNOWN_NAMES:
+            _known_names[name] = known
+    return known
+
+
+class HTTPHeaders(MutableMapping[str, str]):
+    """A mapping from header names, whose case does not matter, to values, which may be several.
+
+    Reading an item joins repeated values with commas, as RFC 9110, section 5.3 lets a recipient do; `get_list`
+    gives them apart, which `Set-Cookie` needs. Setting an item replaces every value of that name; `add` adds one more.
+
+        >>> headers = HTTPHeaders({"content-type": "text/html"})
+        >>> headers.add("Set-Cookie", "a=b")
+        >>> headers.add("set-cookie", "c=d")
+        >>> headers["Content-Type"], headers.get_list("Set-Cookie")
+        ('text/html', ['a=b', 'c=d'])
+
+    Args:
+        *args: a mapping, or pairs of names and values, as for `dict`.
+        **kwargs: further names and values.
+    """
+
+    _section: bytes = b""
+    """The header section that the values are made from when they are first asked for."""
+
+    def __init__(self, *args: Any, **kwargs: str) -> None:
+        if len(args) == 1 and not kwargs and isinstance(args[0], HTTPHeaders):
+            self._values.update({name: list(values) for name, values in args[0]._values.items()})
+        elif args or kwargs:
+            self.update(*args, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle, (type(self), list(self.get_all()))
+
+    @lazy
+    def _values(self) -> dict[str, list[str]]:
+        values: dict[str, list[str]] = {}
+        section = self._section
+        if section:
+            for line in section.decode("latin-1").split("\r\n"):
+                name, _, value = line.partition(":")
+                name = normalize_name(name)
+                value = value.strip(" \t")
+                if name in values:
+                    values[name].append(value)
+                else:
+                    values[name] = [value]
+        return values
+
+    @classmethod
+    def from_section(cls, section: bytes) -> HTTPHeaders:
+        """Returns the headers of a section that has already been checked, to be taken apart when first used.
+
+        Args:
+            section: the lines of the header section, separated by CRLF, without a line end after the last.
+        """
+        headers = cls.__new__(cls)
+        headers._section = section
+        return headers
+
+    def add(self, name: str, value: str, *, _chars_are_bytes: bool = True) -> None:
+        """Adds a value to those that `name` already has.
+
+        Args:
+            name: the name, a token of RFC 9110, section 5.6.2.
+            value: the value, without control characters and without space around it.
+
+        Raises:
+            HTTPInputError: `name` is no token, or `value` has characters that no header may hold.
+        """
+        if _TOKEN.fullmatch(name) is None:
+            raise HTTPInputError(f"invalid header name {name!r}")
+        _check_value(value, chars_are_bytes=_chars_are_bytes)
+        if value.strip() != value:
+            raise HTTPInputError(f"invalid header value {value!r}: space around it is not part of a value")
+        self._values.setdefault(normalize_name(name), []).append(value)
+
+    def get_list(self, name: str) -> list[str]:
+        """Returns all values of `name`, in the order in which they came; none give an empty list."""
+        return list(self._values.get(normalize_name(name), ()))
+
+    def get_all(self) -> Iterable[tuple[str, str]]:
+        """Yields each name and value as a pair; a repeated name comes once for each of its values."""
+        for name, values in self._values.items():
+            for value in values:
+                yield name, value
+
+    def parse_line(self, line: str, *, _chars_are_bytes: bool = True) -> None:
+        """Adds the header that a line holds; an empty line adds nothing.
+
+        Args:
+            line: `Name: value`, with or without its line end.
+
+        Raises:
+            HTTPInputError: the line is no header, or it continues the one before (obs-fold, which
+                RFC 9112, section 5.2 has removed).
+        """
+        line = line.removesuffix("\n").removesuffix("\r") if line.endswith("\r\n") else line.removesuffix("\n")
+        if not line:
+            return
+        if line[0] in " \t":
+            raise HTTPInputError(f"header line {line!r} starts with white space: folded headers are not supported")
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise HTTPInputError(f"no colon in header line {line!r}")
+        self.add(name, value.strip(" \t"), _chars_are_bytes=_chars_are_bytes)
+
+    @classmethod
+    def parse(cls, headers: str, *, _chars_are_bytes: bool = True) -> HTTPHeaders:
+        """Returns the headers that a text holds.
+
+        Args:
+            headers: lines that end in CRLF or LF.
+
+        Raises:
+            HTTPInputError: a line is no header.
+        """
+        result = cls()
+        for line in headers.split("\n"):
+            result.parse_line(line.removesuffix("\r"), _chars_are_bytes=_chars_are_bytes)
+        return result
+
+    def to_bytes(self) -> bytes:
+        """Returns the headers as lines for a message's head, each with its CRLF.
+
+        Raises:
+            HTTPInputError: a value can't be written in ISO-8859-1.
+        """
+        lines = [f"{name}: {value}\r\n" for name, values in self._values.items() for value in values]
+        text = "".join(lines)
+        # Whoever reached into the dict by a private name has gone round the checks of `add` and `__setitem__`.
+        if _BAD_VALUE.search(text.replace("\r\n", "")) or text.count("\r\n") != len(lines):
+            raise HTTPInputError(f"control characters in headers {text!r}")
+        try:
+            return text.encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise HTTPInputError(f"headers {text!r} hold characters that ISO-8859-1 has not") from error
+
+    # Mapping
+
+    def __setitem__(self, name: str, value: str) -> None:
+        if _TOKEN.fullmatch(name) is None:
+            raise HTTPInputError(f"invalid header name {name!r}")
+        _check_value(value, chars_are_bytes=False)
+        self._values[normalize_name(name)] = [value]
+
+    def __getitem__(self, name: str) -> str:
+        values = self._values[normalize_name(name)]
+        return values[0] if len(values) == 1 else ",".join(values)
+
+    def __delitem__(self, name: str) -> None:
+        del self._values[normalize_name(name)]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and normalize_name(name) in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, HTTPHeaders):
+            return self._values == other._values
+        if isinstance(other, Mapping):
+            return dict(self) == dict(cast("Mapping[object, object]", other))
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+    @overload
+    def get(self, key: str, /, default: str) -> str: ...
+    @overload
+    def get(self, key: str, /, default: DefaultT) -> str | DefaultT: ...
+
+    def get(self, key: str, /, default: Any = None) -> Any:
+        """Returns the value of `key`, repeated ones joined with commas, or `default` where it is missing."""
+        values = self._values.get(normalize_name(key))
+        if values is None:
+            return default
+        return values[0] if len(values) == 1 else ",".join(values)
+
+    # Copies and text
+
+    def copy(self) -> HTTPHeaders:
+        """Returns headers of their own with the same values."""
+        return HTTPHeaders(self)
+
+    __copy__ = copy
+
+    def __str__(self) -> str:
+        return "".join([f"{name}: {value}\n" for name, value in self.get_all()])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self.get_all())!r})"
+
+
+def _unpickle(cls: type[HTTPHeaders], pairs: list[tuple[str, str]]) -> HTTPHeaders:
+    headers = cls()
+    for name, value in pairs:
+        headers.add(name, value, _chars_are_bytes=False)
+    return headers
+
+
+def _check_value(value: str, *, chars_are_bytes: bool) -> None:
+    if _BAD_VALUE.search(value):
+        raise HTTPInputError(f"invalid header value {value!r}: it holds a control character")
+    if chars_are_bytes and _NOT_BYTES.search(value):
+        raise HTTPInputError(f"invalid header value {value!r}: it holds characters that ISO-8859-1 has not")
