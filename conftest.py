@@ -9,9 +9,10 @@ A test fails if, from its first fixture's set-up to its last one's tear-down, it
 What a test can ask for:
 
 `expect_log(logger, pattern, level=None, *, count=None)`, a fixture
-:   A context manager. Lines of `logger` (and of loggers below it) whose message `pattern` (a regular expression) is found in are
-    expected inside the block: at least one, or exactly `count`. With `level` they must have just that level, and a level that is
-    off (INFO for `halny.access`) is switched on inside the block. Its value is the list of records, to look at `exc_info` and so on:
+:   A context manager. Lines of `logger` (and of loggers below it) whose message `pattern` (a regular expression) is
+    found in are expected inside the block: at least one, or exactly `count`. With `level` they must have just that
+    level, and a level that is off (INFO for `halny.access`) is switched on inside the block. Its value is the list of
+    records, to look at `exc_info` and so on:
 
         async def test_a_handler_that_raises(expect_log: ExpectLog) -> None:
             with expect_log("halny.application", "uncaught exception", logging.ERROR, count=1) as records:
@@ -26,8 +27,8 @@ What a test can ask for:
 :   For a test of what happens to tasks that are pending when a loop is closed.
 
 `@pytest.mark.needs("nginx", ...)` and the fixture `program("nginx")`
-:   The test needs an outside program, and gets its path. Where that is missing the test is skipped and counted at the end;
-    with `HALNY_REQUIRE_PEERS=1` it fails. The known programs are in `tools/strict_tests/programs.py`.
+:   The test needs an outside program, and gets its path. Where that is missing the test is skipped and counted at the
+    end; with `HALNY_REQUIRE_PEERS=1` it fails. The known programs are in `tools/strict_tests/programs.py`.
 
 For annotations: `if TYPE_CHECKING: from tools.strict_tests.logs import ExpectLog`.
 """

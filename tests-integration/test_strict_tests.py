@@ -1,6 +1,6 @@
 """The root `conftest.py` fails what it promises to fail, and passes what it promises to pass.
 
-Pytest runs once, as a process of its own, over a file made of the cases below, with the real `conftest.py` and settings.
+Pytest runs once, as a process of its own, over a file made of the cases below, with the real `conftest.py`.
 """
 
 from __future__ import annotations

@@ -1,18 +1,20 @@
 """A pytest plugin: a test that leaves a task, a socket or a warning of a dropped resource behind fails.
 
-- **Tasks**: `asyncio.Runner` (and so `asyncio.run`, `uvloop.run` and pytest-asyncio) silently cancels what is left when it
-  closes. Here every task that is still pending then, and that nobody has cancelled, is a leak.
+- **Tasks**: `asyncio.Runner` (and so `asyncio.run`, `uvloop.run` and pytest-asyncio) silently cancels what is left when
+  it closes. Here every task that is still pending then, and that nobody has cancelled, is a leak.
   A test of exactly that situation says so with `@pytest.mark.leaves_tasks("why")`.
 - **Sockets**: descriptors of sockets, pipes and selectors that are open after a test and were not before it, save those
   that a fixture of a wider scope opened. Read from `/proc`, so this check works on Linux alone.
 - **Resources**: garbage is collected after every test, so that a `ResourceWarning` (an error, like every warning)
-  or another exception in a finaliser is reported for the test that caused it.
+  or another exception in a finaliser is reported for the test that caused it. What survives a collection is frozen
+  until the module's last test, or the collections would take longer than the tests.
 """
 
 from __future__ import annotations
 
 import asyncio.runners
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-_DESCRIPTORS = Path("/proc/self/fd")
+_DESCRIPTORS = "/proc/self/fd"
+_HAS_DESCRIPTORS = Path(_DESCRIPTORS).is_dir()
 _KINDS = ("socket:", "pipe:", "anon_inode:[eventpoll]")
 
 _left_tasks: list[str] = []
@@ -48,21 +51,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    # What the imports made stays; frozen, it costs the collection after each test nothing.
     gc.collect()
     gc.freeze()
 
 
 def _open_descriptors() -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
-    if _DESCRIPTORS.is_dir():
-        for entry in _DESCRIPTORS.iterdir():
-            try:
-                target = str(entry.readlink())
-            except OSError:  # the descriptor of this listing itself
-                continue
-            if target.startswith(_KINDS):
-                found.add((entry.name, target))
+    # Not pathlib: this runs twice a test.
+    for name in os.listdir(_DESCRIPTORS) if _HAS_DESCRIPTORS else ():  # noqa: PTH208
+        try:
+            target = os.readlink(f"{_DESCRIPTORS}/{name}")  # noqa: PTH115
+        except OSError:  # the descriptor of this listing itself
+            continue
+        if target.startswith(_KINDS):
+            found.add((name, target))
     return found
 
 
@@ -85,9 +87,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     result = yield
+    if nextitem is None or nextitem.path != item.path:
+        gc.unfreeze()
     problems = _collect_garbage()
+    gc.freeze()
     if not any(item.iter_markers("leaves_tasks")):
         problems += [f"a task was left pending: {task}" for task in _left_tasks]
     leaked = _open_descriptors() - item.stash[_before] - _lent

@@ -1,6 +1,6 @@
 """A pytest plugin: a log line at WARNING or above that a test does not expect fails the test.
 
-A handler on the root logger sees what every logger hands up, from the first fixture's set-up to the last one's tear-down.
+A handler on the root logger sees what every logger hands up, from the first fixture's set-up to the last one's end.
 A line is expected if an open `expect_log` block asks for it, or if the test uses pytest's `caplog` and so declares that
 it looks at the log itself (lines after the test function has returned are not excused by that).
 """

@@ -1,7 +1,7 @@
 """A pytest plugin: tests that need a real program from outside say so, and are counted where it is missing.
 
-`@pytest.mark.needs("nginx")` skips a test where the program is not installed, with the reason, and the run closes with a
-count. With `HALNY_REQUIRE_PEERS=1` in the environment such a skip is a failure. `program("nginx")` is its path.
+`@pytest.mark.needs("nginx")` skips a test where the program is not installed, with the reason, and the run closes with
+a count. With `HALNY_REQUIRE_PEERS=1` in the environment such a skip is a failure. `program("nginx")` is its path.
 `HALNY_PROGRAMS` names the folders to look in, instead of `PATH` and Debian's places.
 """
 
