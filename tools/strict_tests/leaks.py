@@ -95,7 +95,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     gc.freeze()
     if not any(item.iter_markers("leaves_tasks")):
         problems += [f"a task was left pending: {task}" for task in _left_tasks]
-    leaked = _open_descriptors() - item.stash[_before] - _lent
+    before = item.stash[_before]
+    leaked = _open_descriptors() - before - _lent
     problems += [f"a descriptor was left open: {number} -> {target}" for number, target in sorted(leaked)]
     _left_tasks.clear()
     if problems:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
     from contextlib import AbstractContextManager
 
 
@@ -95,7 +95,7 @@ def _describe(record: logging.LogRecord) -> str:
 
 
 @contextmanager
-def _audible(logger: logging.Logger, level: int | None) -> Iterator[None]:
+def _audible(logger: logging.Logger, level: int | None) -> Generator[None]:
     if level is None or logger.isEnabledFor(level):
         yield
         return
@@ -110,7 +110,7 @@ def _audible(logger: logging.Logger, level: int | None) -> Iterator[None]:
 @contextmanager
 def _expect(
     logger: str, pattern: str, level: int | None = None, *, count: int | None = None
-) -> Iterator[list[logging.LogRecord]]:
+) -> Generator[list[logging.LogRecord]]:
     expectation = _Expectation(logger, pattern, level)
     first = len(_watch.seen)
     _watch.expectations.append(expectation)
