@@ -7,7 +7,7 @@ read on, and assignable.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, final, overload
 
 OwnerT = TypeVar("OwnerT")
 ValueT = TypeVar("ValueT")
@@ -38,3 +38,7 @@ class lazy(Generic[OwnerT, ValueT]):  # noqa: N801 - it is used as a decorator, 
             return self
         value = instance.__dict__[self._name] = self._make(instance)
         return value
+
+    if TYPE_CHECKING:
+        # Assigning goes past the descriptor, into the object's `__dict__`; the type checkers are told so.
+        def __set__(self, instance: OwnerT, value: ValueT) -> None: ...

@@ -1,0 +1,187 @@
+"""Reads the bodies of HTTP/1.1 messages: the part that follows a head, by its length or in chunks.
+
+Strategy: a reader takes bytes and gives back those that are content, without copying them where the input allows;
+what comes after the body is kept in `rest`, for the next message. Chunked framing is read by one strict grammar
+(RFC 9112, section 7.1); chunk extensions and trailers are read within a limit and dropped, since nothing that a
+later part of the message says may change how an earlier part was understood. One call reads a bounded number of
+chunks, so that a flood of tiny ones can't hold up an event loop: `pending` says that another call is due.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from typing import Final, Protocol, final
+
+from ._exceptions import HTTPRefusal
+from ._limits import DEFAULT_LIMITS, Limits
+
+MAX_CHUNKS_PER_CALL: Final = 512
+"""How many chunks one call of `feed` reads: about half a millisecond's work."""
+
+_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_SIZE_LINE_BEGINNING: Final = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r?)?)?")
+_TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
+
+
+class BodyReader(Protocol):
+    """Takes the bytes that follow a head and tells content, end and what comes after apart."""
+
+    complete: bool
+    """Whether the end of the body has been read."""
+    pending: bool
+    """Whether bytes are waiting that one call has not come to; call `feed(b"")` for them."""
+    rest: bytes
+    """The bytes after the body, once it is complete."""
+    received: int
+    """How many bytes of content have been given back."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Takes the next bytes and returns the content in them.
+
+        Raises:
+            HTTPRefusal: the body's framing is malformed, or it is over a limit; the peer's fault.
+        """
+        ...
+
+
+@final
+class LengthBody:
+    """Reads a body whose length the head gave.
+
+    Args:
+        length: the number of bytes, at least 1.
+    """
+
+    __slots__ = ("_length", "complete", "pending", "received", "rest")
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self.complete = False
+        self.pending = False
+        self.rest = b""
+        self.received = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """See `BodyReader.feed`; this one raises nothing."""
+        missing = self._length - self.received
+        if len(data) >= missing:
+            self.complete = True
+            self.rest = data[missing:]
+            if self.rest:
+                data = data[:missing]
+        self.received += len(data)
+        return [data] if data else []
+
+
+class _State(Enum):
+    SIZE = auto()
+    DATA = auto()
+    DATA_END = auto()
+    TRAILER = auto()
+    COMPLETE = auto()
+
+
+@final
+class ChunkedBody:
+    """Reads a body that comes in chunks.
+
+    Args:
+        max_size: bytes of content that are accepted in all; more are refused with 413.
+        limits: how long chunk-size lines and trailers may be.
+    """
+
+    __slots__ = ("_held", "_left", "_limits", "_max_size", "_state", "_trailer_size", "complete", "pending", "received", "rest")
+
+    def __init__(self, max_size: int, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._max_size = max_size
+        self._limits = limits
+        self._state = _State.SIZE
+        self._held = b""
+        self._left = 0
+        self._trailer_size = 0
+        self.complete = False
+        self.pending = False
+        self.rest = b""
+        self.received = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """See `BodyReader.feed`."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        self.pending = False
+        pieces: list[bytes] = []
+        position = 0
+        chunks = 0
+        while position < len(data):
+            state = self._state
+            if state is _State.DATA:
+                piece = data[position : position + self._left] if position or len(data) > self._left else data
+                pieces.append(piece)
+                self.received += len(piece)
+                self._left -= len(piece)
+                position += len(piece)
+                if self._left:
+                    break
+                self._state = _State.DATA_END
+            elif state is _State.COMPLETE:
+                self.rest = data[position:]
+                break
+            else:
+                if chunks == MAX_CHUNKS_PER_CALL:
+                    self._held = data[position:]
+                    self.pending = True
+                    break
+                after = self._read_line(data, position)
+                if after < 0:
+                    self._held = data[position:]
+                    break
+                position = after
+                chunks += state is _State.SIZE
+        return pieces
+
+    def _read_line(self, data: bytes, position: int) -> int:
+        """Reads a line of the framing and returns where it ends, or -1 when it is not all there."""
+        if self._state is _State.SIZE:
+            return self._read_size(data, position)
+        if self._state is _State.TRAILER:
+            return self._read_trailer(data, position)
+        if data.startswith(b"\r\n", position):
+            self._state = _State.SIZE
+            return position + 2
+        if len(data) - position == 1 and data[position] == 13:
+            return -1
+        raise HTTPRefusal(400, f"chunk is followed by {data[position : position + 2]!r} instead of a line end")
+
+    def _read_size(self, data: bytes, position: int) -> int:
+        match = _SIZE_LINE.match(data, position)
+        max_line = self._limits.max_chunk_line_size
+        if match is None or match.end() - position > max_line:
+            line = data[position : position + max_line + 1]
+            if len(line) > max_line or _SIZE_LINE_BEGINNING.fullmatch(line) is None:
+                raise HTTPRefusal(400, f"malformed chunk size {line[:50]!r}")
+            return -1
+        size = int(match[1], 16)
+        if self.received + size > self._max_size:
+            raise HTTPRefusal(413, f"chunked body of more than {self._max_size} bytes")
+        self._left = size
+        self._state = _State.DATA if size else _State.TRAILER
+        return match.end()
+
+    def _read_trailer(self, data: bytes, position: int) -> int:
+        end = data.find(b"\r\n", position)
+        if end == position:
+            self._state = _State.COMPLETE
+            self.complete = True
+            return position + 2
+        size = (len(data) if end < 0 else end + 2) - position
+        if self._trailer_size + size > self._limits.max_trailer_size:
+            raise HTTPRefusal(400, f"trailers of more than {self._limits.max_trailer_size} bytes")
+        if end < 0:
+            return -1
+        line = data[position : end + 2]
+        if _TRAILER_LINE.fullmatch(line) is None:
+            raise HTTPRefusal(400, f"malformed trailer {line[:50]!r}")
+        self._trailer_size += size
+        return end + 2

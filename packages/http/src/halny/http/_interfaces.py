@@ -1,0 +1,201 @@
+"""The interfaces between a connection and an application. Nothing here does any work.
+
+There are two ways in which a connection hands a request over, and one in which it takes the response.
+
+The *delegate* way is told of a message part by part: `HTTPServerConnectionDelegate.start_request` gives an
+`HTTPMessageDelegate`, whose `headers_received`, `data_received` and `finish` are called in that order.
+
+The *endpoint* way asks once, when the head is complete: `EndpointSource.find_endpoint` gives the `Endpoint` that
+answers this request. It says how large a body it takes, and is run when the message is complete; a
+`StreamingEndpoint` is run at once and takes the body as it comes. Middleware wraps the endpoint (`wrap_endpoints`).
+
+What answers is an `HTTPConnection`. It stands for one request on a connection, whatever the protocol is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, final
+
+if TYPE_CHECKING:
+    from ._headers import HTTPHeaders
+    from ._request import HTTPServerRequest, RequestStartLine, ResponseStartLine
+
+
+class HTTPConnection(ABC):
+    """Takes the response to one request."""
+
+    @abstractmethod
+    def write_headers(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
+    ) -> Awaitable[None]:
+        """Write the head of a response, and perhaps the first part of its body.
+
+        Args:
+            start_line: the status line; its version is ignored, for the connection knows its own.
+            headers: the header fields. Without a `Content-Length` the body is chunked, or ends with the connection.
+            chunk: the first bytes of the body.
+
+        Returns:
+            What ends when the peer keeps up with what has been written; it need not be awaited.
+
+        Raises:
+            HTTPOutputError: a response was written already, or its framing headers contradict each other.
+        """
+
+    @abstractmethod
+    def write(self, chunk: bytes) -> Awaitable[None]:
+        """Write a part of the body.
+
+        Args:
+            chunk: any number of bytes.
+
+        Returns:
+            What ends when the peer keeps up with what has been written; it need not be awaited.
+
+        Raises:
+            HTTPOutputError: there is no head yet, or more is written than `Content-Length` said.
+        """
+
+    @abstractmethod
+    def finish(self) -> None:
+        """End the response.
+
+        Raises:
+            HTTPOutputError: less was written than `Content-Length` said.
+        """
+
+    def respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
+        """Send a whole response: what `write_headers` and `finish` do, in one.
+
+        Args:
+            code: the status code.
+            reason: the reason phrase, checked by the caller.
+            headers: the header fields, which give the `Content-Length`; or the same as bytes, each line with its CRLF.
+            body: the content; left out where the request's method or the status allows none.
+
+        Raises:
+            HTTPOutputError: as the two raise it.
+        """
+        from ._headers import HTTPHeaders
+        from ._request import ResponseStartLine
+
+        if isinstance(headers, bytes):
+            headers = HTTPHeaders.from_section(headers.removesuffix(b"\r\n"))
+        self.write_headers(ResponseStartLine("HTTP/1.1", code, reason), headers, body or None)
+        self.finish()
+
+
+class HTTPMessageDelegate:
+    """Is told of one message, part by part. The methods do nothing unless they are overridden."""
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """The head is complete; the body waits for the awaitable, if one is returned."""
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """A part of the body has come; the next one waits for the awaitable, if one is returned."""
+        return None
+
+    def finish(self) -> None:
+        """The message is complete."""
+
+    def on_connection_close(self) -> None:
+        """The peer went away before the message, or the response to it, was complete.
+
+        Either this or `finish` is called, or both in that order reversed, but `finish` never after this.
+        """
+
+
+class HTTPServerConnectionDelegate:
+    """Is told of the requests of a server's connections."""
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """A request begins.
+
+        Args:
+            server_conn: stands for the connection that carries the requests one after another.
+            request_conn: takes the response to this one.
+
+        Returns:
+            What is told of this request.
+        """
+        raise NotImplementedError
+
+    def on_close(self, server_conn: object) -> None:
+        """A connection was closed.
+
+        Args:
+            server_conn: the object that `start_request` got.
+        """
+
+
+class Endpoint(ABC):
+    """Answers one request."""
+
+    max_body_size: int | None = None
+    """How many bytes of body this request may have, or None for the server's own limit."""
+
+    @abstractmethod
+    def run(self) -> Coroutine[Any, Any, None] | None:
+        """Answer the request, whose body is complete; a coroutine is run as a task in the request's context.
+
+        The request is over when its connection's `finish` or `respond` was called, which may be later than this.
+        """
+
+    def on_connection_close(self) -> None:
+        """The peer went away before the response was finished. Called once at most, in the request's context."""
+
+
+class StreamingEndpoint(Endpoint):
+    """Answers one request and takes its body as it comes; `run` is called when the head is complete."""
+
+    @abstractmethod
+    def wait_for_body(self) -> Awaitable[None] | None:
+        """Return what ends when the body may come. `100 Continue` is sent then, where the peer waits for it."""
+
+    @abstractmethod
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take a part of the body; the next one waits for the awaitable, if one is returned."""
+
+    @abstractmethod
+    def body_complete(self) -> None:
+        """The body is complete."""
+
+
+class EndpointSource(ABC):
+    """Finds what answers a request when its head is complete."""
+
+    @abstractmethod
+    def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:
+        """Return what answers `request`, whose body is not there yet.
+
+        Args:
+            request: the request; its `connection` takes the response.
+        """
+
+
+@final
+class _WrappedSource(EndpointSource):
+    def __init__(self, source: EndpointSource, wrapper: Callable[[HTTPServerRequest, Endpoint], Endpoint]) -> None:
+        self._source = source
+        self._wrapper = wrapper
+
+    def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:
+        return self._wrapper(request, self._source.find_endpoint(request))
+
+
+def wrap_endpoints(
+    source: EndpointSource, wrapper: Callable[[HTTPServerRequest, Endpoint], Endpoint]
+) -> EndpointSource:
+    """Return a source whose endpoints go through a wrapper: the hook for middleware.
+
+    Args:
+        source: finds the endpoints.
+        wrapper: gets a request and its endpoint and returns the endpoint that is to answer: the same, one that
+            does something before and after, or another. It must be a `StreamingEndpoint` where it wraps one.
+    """
+    return _WrappedSource(source, wrapper)

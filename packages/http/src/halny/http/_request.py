@@ -1,0 +1,284 @@
+"""A request as an application sees it, and the start lines of both kinds of message.
+
+Strategy: what only some applications read is made when it is first read: headers, arguments, cookies. Whether the
+parts that can be wrong *are* wrong is settled before any application runs: `check_arguments` and `parse_body` are
+called by whoever hands the request over.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from ._exceptions import HTTPInputError
+from ._headers import HTTPHeaders
+from ._lazy import lazy
+
+if TYPE_CHECKING:
+    from ._body import HTTPFile
+    from ._h1_reader import RequestHead
+    from ._interfaces import HTTPConnection
+
+_REQUEST_LINE: Final = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) (HTTP/1\.[0-9])")
+_STATUS_LINE: Final = re.compile(r"(HTTP/1\.[0-9]) ([0-9]{3}) ([^\x00-\x08\x0a-\x1f\x7f]*)")
+
+
+class RequestStartLine(NamedTuple):
+    """The first line of a request."""
+
+    method: str
+    path: str
+    """The request target: path and query."""
+    version: str
+
+
+class ResponseStartLine(NamedTuple):
+    """The first line of a response."""
+
+    version: str
+    code: int
+    reason: str
+
+
+def parse_request_start_line(line: str) -> RequestStartLine:
+    """Read the first line of an HTTP/1.x request.
+
+    Args:
+        line: the line without its line end.
+
+    Raises:
+        HTTPInputError: it is no request line, or of another version (RFC 9112, section 3).
+    """
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise HTTPInputError(f"malformed HTTP request line {line[:200]!r}")
+    return RequestStartLine(match[1], match[2], match[3])
+
+
+def parse_response_start_line(line: str) -> ResponseStartLine:
+    """Read the first line of an HTTP/1.x response.
+
+    Args:
+        line: the line without its line end.
+
+    Raises:
+        HTTPInputError: it is no status line, or of another version (RFC 9112, section 4).
+    """
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise HTTPInputError(f"malformed HTTP status line {line[:200]!r}")
+    return ResponseStartLine(match[1], int(match[2]), match[3])
+
+
+class HTTPServerRequest:
+    """One request, as the server received it.
+
+    Args:
+        method: the method. Name it and the target by `start_line` where you can.
+        uri: the request target.
+        version: the version, such as `HTTP/1.1`.
+        headers: the header fields.
+        body: the content, in bytes.
+        host: the host and port that were asked for; by default those of `Host`.
+        files: uploaded files by the names of their fields.
+        connection: takes the response.
+        start_line: method, target and version in one.
+        server_connection: the connection that carried this request and may carry others.
+    """
+
+    method: str
+    """The method, such as `GET`."""
+    uri: str
+    """The request target as it was sent, in origin form."""
+    path: str
+    """The part of `uri` before the `?`, still percent-encoded."""
+    query: str
+    """The part of `uri` after the `?`."""
+    version: str
+    """The protocol version, such as `HTTP/1.1`."""
+    host: str
+    """The host that was asked for, with its port where there is one."""
+    body: bytes
+    """The content. Empty for a handler that takes it in a stream."""
+    connection: HTTPConnection | None
+    """Takes the response."""
+    server_connection: object | None
+    """The connection that carried this request and may carry others."""
+    remote_ip: str | None
+    """The address of the client: the peer, or what a trusted proxy says."""
+    protocol: str
+    """`http` or `https`: the peer's, or what a trusted proxy says."""
+
+    body = b""
+    connection = None
+    server_connection = None
+    remote_ip = None
+    protocol = "http"
+    _head: RequestHead | None = None
+    _finish_time: float | None = None
+
+    def __init__(
+        self,
+        method: str | None = None,
+        uri: str | None = None,
+        version: str = "HTTP/1.0",
+        headers: HTTPHeaders | None = None,
+        body: bytes | None = None,
+        host: str | None = None,
+        files: dict[str, list[HTTPFile]] | None = None,
+        connection: HTTPConnection | None = None,
+        start_line: RequestStartLine | None = None,
+        server_connection: object | None = None,
+    ) -> None:
+        if start_line is not None:
+            method, uri, version = start_line
+        self.method = method if method is not None else "GET"
+        self.uri = uri if uri is not None else "/"
+        self.version = version
+        self.path, _, self.query = self.uri.partition("?")
+        self.headers = headers if headers is not None else HTTPHeaders()
+        self.host = host or self.headers.get("Host") or "127.0.0.1"
+        if body:
+            self.body = body
+        if files is not None:
+            self.files = files
+        self.connection = connection
+        self.server_connection = server_connection
+        context = getattr(connection, "context", None)
+        if context is not None:
+            self.remote_ip = getattr(context, "remote_ip", None)
+            self.protocol = getattr(context, "protocol", "http")
+        self._start_time = time.time()
+
+    @classmethod
+    def from_head(
+        cls, head: RequestHead, *, connection: HTTPConnection, remote_ip: str | None, protocol: str
+    ) -> HTTPServerRequest:
+        """Return the request that a head begins.
+
+        Args:
+            head: the head, checked.
+            connection: takes the response.
+            remote_ip: the address of the client.
+            protocol: `http` or `https`.
+        """
+        request = cls.__new__(cls)
+        request._head = head
+        request.method = head.method
+        request.uri = uri = head.target
+        request.version = head.version
+        request.path, _, request.query = uri.partition("?")
+        request.host = head.host or "127.0.0.1"
+        request.connection = connection
+        request.remote_ip = remote_ip
+        request.protocol = protocol
+        request._start_time = time.time()
+        return request
+
+    @lazy
+    def headers(self) -> HTTPHeaders:
+        """The header fields."""
+        head = self._head
+        return HTTPHeaders.from_section(head.section) if head is not None else HTTPHeaders()
+
+    @lazy
+    def host_name(self) -> str:
+        """The host that was asked for, in lower case and without its port."""
+        from ._urls import split_host_and_port
+
+        return split_host_and_port(self.host.lower())[0]
+
+    @lazy
+    def query_arguments(self) -> dict[str, list[bytes]]:
+        """The arguments in the query, percent-decoded, by name."""
+        from ._urls import parse_arguments
+
+        return parse_arguments(self.query) if self.query else {}
+
+    @lazy
+    def body_arguments(self) -> dict[str, list[bytes]]:
+        """The arguments in a form's body, by name."""
+        return {}
+
+    @lazy
+    def arguments(self) -> dict[str, list[bytes]]:
+        """The arguments of the query and of the body, by name."""
+        merged = {name: list(values) for name, values in self.query_arguments.items()}
+        for name, values in self.body_arguments.items():
+            merged.setdefault(name, []).extend(values)
+        return merged
+
+    @lazy
+    def files(self) -> dict[str, list[HTTPFile]]:
+        """The uploaded files by the names of their fields."""
+        return {}
+
+    @property
+    def cookies(self) -> SimpleCookie:
+        """The cookies that the client sent."""
+        return self._cookies
+
+    @lazy
+    def _cookies(self) -> SimpleCookie:
+        from ._cookies import parse_cookie
+
+        jar = SimpleCookie()
+        sent = self.headers.get("Cookie")
+        if sent is not None:
+            for name, value in parse_cookie(sent).items():
+                try:
+                    jar[name] = value
+                except CookieError:
+                    continue  # a name that RFC 6265 does not allow loses its cookie, not the others
+        return jar
+
+    def check_arguments(self) -> None:
+        """Check that the query has no more arguments than are allowed.
+
+        Raises:
+            HTTPInputError: it has; the peer's fault.
+        """
+        if "&" in self.query:
+            self.query_arguments  # noqa: B018 - reading it is the check
+
+    def parse_body(self) -> None:
+        """Read a form's or a multipart body into `body_arguments` and `files`; other bodies are left alone.
+
+        Raises:
+            HTTPInputError: the body is malformed or has too many parts; the peer's fault.
+        """
+        if not self.body:
+            return
+        content_type = self.headers.get("Content-Type", "")
+        if not content_type.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+            return
+        from ._body import parse_body_arguments
+
+        parse_body_arguments(content_type, self.body, self.body_arguments, self.files, self.headers)
+        vars(self).pop("arguments", None)
+
+    _parse_body = parse_body
+
+    def full_url(self) -> str:
+        """Return the URL that was asked for, put together from protocol, host and target."""
+        return f"{self.protocol}://{self.host}{self.uri}"
+
+    def request_time(self) -> float:
+        """Return how long the request took, in seconds; up to now, while it is not finished."""
+        return (self._finish_time or time.time()) - self._start_time
+
+    def get_ssl_certificate(self, binary_form: bool = False) -> None | dict[str, Any] | bytes:  # noqa: FBT001, FBT002
+        """Return the client's TLS certificate, where it was asked for one and sent it.
+
+        Args:
+            binary_form: whether to return its DER form instead of a dict of its fields.
+        """
+        context = getattr(self.connection, "context", None)
+        get = getattr(context, "get_ssl_certificate", None)
+        return cast("None | dict[str, Any] | bytes", get(binary_form)) if get is not None else None
+
+    def __repr__(self) -> str:
+        names = ("protocol", "host", "method", "uri", "version", "remote_ip")
+        return f"{type(self).__name__}({', '.join([f'{name}={getattr(self, name)!r}' for name in names])})"
