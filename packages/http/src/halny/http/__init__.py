@@ -1,6 +1,20 @@
 """HTTP without I/O: headers, messages, cookies, forms, multipart bodies, HTTP/1.1 reading and writing."""
 
+from ._body import (
+    HTTPFile,
+    ParseBodyConfig,
+    ParseMultipartConfig,
+    ParseUrlEncodedConfig,
+    parse_body_arguments,
+    parse_multipart_form_data,
+    set_parse_body_config,
+)
+from ._codings import ContentDecoder, ContentEncoder, choose_coding, decode_content, supported_codings
+from ._cookies import CookieFormatError, SetCookie, parse_cookie
+from ._dates import Timestamp, format_timestamp, parse_http_date
+from ._etags import etag_matches, if_range_matches, is_etag, parse_etags
 from ._exceptions import HTTPInputError, HTTPOutputError, HTTPRefusal
+from ._formdata import FormData, FormDataReader, FormPart, SpooledFile, read_disposition
 from ._h1_body import BodyReader, ChunkedBody, LengthBody
 from ._h1_reader import HeadBuffer, HeadReader, RequestHead, skip_empty_lines
 from ._h1_writer import (
@@ -26,6 +40,9 @@ from ._interfaces import (
     wrap_endpoints,
 )
 from ._limits import DEFAULT_LIMITS, Limits
+from ._multipart import MultipartEvent, MultipartParser, PartBegin, PartData, PartEnd
+from ._parameters import encode_header_parameters, parse_header_parameters, split_header_parameters
+from ._ranges import ByteRange, format_content_range, parse_byte_ranges
 from ._request import (
     HTTPServerRequest,
     RequestStartLine,
@@ -33,6 +50,8 @@ from ._request import (
     parse_request_start_line,
     parse_response_start_line,
 )
+from ._urls import encode_username_password, parse_arguments, percent_decode, qs_to_qsl, split_host_and_port, url_concat
+from ._validation import is_field_value, is_reason_phrase, is_token, is_valid_host, parse_host
 from ._version import __version__ as __version__
 
 __all__ = [
@@ -41,10 +60,18 @@ __all__ = [
     "LAST_CHUNK",
     "BodyFraming",
     "BodyReader",
+    "ByteRange",
     "ChunkedBody",
+    "ContentDecoder",
+    "ContentEncoder",
+    "CookieFormatError",
     "Endpoint",
     "EndpointSource",
+    "FormData",
+    "FormDataReader",
+    "FormPart",
     "HTTPConnection",
+    "HTTPFile",
     "HTTPHeaders",
     "HTTPInputError",
     "HTTPMessageDelegate",
@@ -56,19 +83,60 @@ __all__ = [
     "HeadReader",
     "LengthBody",
     "Limits",
+    "MultipartEvent",
+    "MultipartParser",
+    "ParseBodyConfig",
+    "ParseMultipartConfig",
+    "ParseUrlEncodedConfig",
+    "PartBegin",
+    "PartData",
+    "PartEnd",
     "RequestHead",
     "RequestStartLine",
     "ResponseFrame",
     "ResponseStartLine",
+    "SetCookie",
+    "SpooledFile",
     "StreamingEndpoint",
+    "Timestamp",
+    "choose_coding",
     "chunk",
     "connection_line",
+    "decode_content",
+    "encode_header_parameters",
+    "encode_username_password",
+    "etag_matches",
+    "format_content_range",
+    "format_timestamp",
     "frame_response",
     "has_body",
+    "if_range_matches",
+    "is_etag",
+    "is_field_value",
+    "is_reason_phrase",
+    "is_token",
+    "is_valid_host",
+    "parse_arguments",
+    "parse_body_arguments",
+    "parse_byte_ranges",
+    "parse_cookie",
+    "parse_etags",
+    "parse_header_parameters",
+    "parse_host",
+    "parse_http_date",
+    "parse_multipart_form_data",
     "parse_request_start_line",
     "parse_response_start_line",
+    "percent_decode",
+    "qs_to_qsl",
+    "read_disposition",
     "responses",
+    "set_parse_body_config",
     "skip_empty_lines",
+    "split_header_parameters",
+    "split_host_and_port",
     "status_line",
+    "supported_codings",
+    "url_concat",
     "wrap_endpoints",
 ]
