@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +13,7 @@ from ._workspace import client_context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import ExitStack
     from pathlib import Path
 
     from ._requests import Request
@@ -94,12 +94,14 @@ class Start:
     def one(self, bench: Bench, server: str) -> ServerProcess:
         """Start one server; it may not answer yet."""
         servers, _ = cores()
-        options = ["--cores", ",".join(map(str, servers if "--workers" in self.options else servers[:1])), *self.options]
+        options = [
+            "--cores",
+            ",".join(map(str, servers if "--workers" in self.options else servers[:1])),
+            *self.options,
+        ]
         if self.tls:
             options.append("--tls")
-        return ServerProcess(
-            server, self.app, self.case, bench.folder, options=options, reuse_port=self.reuse_port
-        )
+        return ServerProcess(server, self.app, self.case, bench.folder, options=options, reuse_port=self.reuse_port)
 
     def probe(self, bench: Bench, process: ServerProcess) -> list[Answer]:
         """Wait until the server answers, and give its first answers.
@@ -128,7 +130,9 @@ class Start:
             started.rows = {server: Row(server, unavailable=reason) for server in servers}
             return started
         for server in servers:
-            started.running[server] = stack.enter_context(self.one(bench, server))
+            process = stack.enter_context(self.one(bench, server))
+            bench.say(f"{self.case}: {server} is process {process.pid}, port {process.port}")
+            started.running[server] = process
         for server, process in list(started.running.items()):
             try:
                 started.answers[server] = self.probe(bench, process)

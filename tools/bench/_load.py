@@ -29,6 +29,9 @@ CONNECTIONS = 64
 WARM_UP = 1
 """Seconds of load before the first round: caches, lazy imports and the specialising interpreter settle in it."""
 
+BUSY = 85
+"""Per cent of a core; below that a process was waiting for something else."""
+
 MIB = 1 << 20
 
 COLUMNS = (
@@ -74,18 +77,15 @@ class Load:
         """Measure all servers."""
         columns = COLUMNS if not self.payload else (COLUMNS[0], Column("mbs", "MB/s"), *COLUMNS[1:])
         result = CaseResult(self.name, self.title, columns, "rps")
-        servers = [
-            server for server in bench.servers if server in self.also or not SERVERS[server].only_where_named
-        ]
-        start = Start(
-            self.name, self.app, self.request, self.tls, ("--access-log",) if self.access_log else ()
-        )
+        servers = [server for server in bench.servers if server in self.also or not SERVERS[server].only_where_named]
+        start = Start(self.name, self.app, self.request, self.tls, ("--access-log",) if self.access_log else ())
         with ExitStack() as stack:
             started = start.all(bench, stack, servers)
             for server, complaint in complaints(started.answers, self.check).items():
                 started.fail(server, complaint)
             self._run_rounds(bench, started)
             result.rows = started.in_order(servers)
+        result.notes += [note for row in result.rows if row.measured and (note := _doubt(row))]
         return result
 
     def _run_rounds(self, bench: Bench, started: Started) -> None:
@@ -130,6 +130,15 @@ class Load:
             raise ServerFailedError(f"{lines} log lines for {run.requests} requests")
         if not self.access_log and lines > run.requests // 100:
             raise ServerFailedError(f"{lines} log lines without access logs: {process.last_words()}")
+
+
+def _doubt(row: Row) -> str | None:
+    """Say why a row's requests per second may not be the server's own limit."""
+    if row.values["busy"] >= BUSY:
+        return None
+    if row.values["load"] >= BUSY:
+        return f"{row.server}: wrk was at its limit, not the server"
+    return f"{row.server}: neither the server nor wrk used its core; other programs disturbed (see CPU µs/request)"
 
 
 def _check_sizes(run: Run, answer: Answer, connections: int) -> None:

@@ -30,7 +30,9 @@ def text(result: CaseResult) -> str:
     lines = [f"\n{result.name}: {result.title}"]
     for row in cells:
         first = row[0].ljust(widths[0])
-        rest = row[1:] if len(row) == 2 else [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        rest = (
+            row[1:] if len(row) == 2 else [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        )
         lines.append(f"  {first}  {'  '.join(rest)}")
     return "\n".join([*lines, *(f"  {note}" for note in result.notes)])
 
@@ -81,7 +83,7 @@ def machine() -> dict[str, str]:
 def _cells(result: CaseResult) -> list[list[str]]:
     """The heading and the rows; a row without numbers has two cells."""
     best, limit = result.best_tornado(), result.row(LIMIT)
-    table = [["server", *(column.heading for column in result.columns), "× Tornado", "of the limit"]]
+    table = [["server", *(column.heading for column in result.columns), "times Tornado", "times the limit"]]
     for row in result.rows:
         if not row.measured:
             table.append([row.server, row.reason])

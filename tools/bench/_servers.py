@@ -24,13 +24,13 @@ class Server:
 SERVERS = {
     server.name: server
     for server in (
-        Server("halny", "halny", "uvloop", "Halny, `halny.ioloop.run` with uvloop"),
-        Server("halny-asyncio", "halny", "asyncio", "Halny, `asyncio.run`"),
-        Server("tornado", "tornado", "asyncio", "Tornado, `asyncio.run`"),
-        Server("tornado-uvloop", "tornado", "uvloop", "Tornado, `uvloop.run`"),
-        Server("aiohttp", "aiohttp", "uvloop", "aiohttp on uvloop"),
-        Server("uvicorn", "asgi", "uvloop", "uvicorn (httptools, uvloop), a bare ASGI application"),
-        Server("starlette", "starlette", "uvloop", "uvicorn (httptools, uvloop), Starlette"),
+        Server("halny", "halny_apps", "uvloop", "Halny, `halny.ioloop.run` with uvloop"),
+        Server("halny-asyncio", "halny_apps", "asyncio", "Halny, `asyncio.run`"),
+        Server("tornado", "tornado_apps", "asyncio", "Tornado, `asyncio.run`"),
+        Server("tornado-uvloop", "tornado_apps", "uvloop", "Tornado, `uvloop.run`"),
+        Server("aiohttp", "aiohttp_apps", "uvloop", "aiohttp on uvloop"),
+        Server("uvicorn", "asgi_apps", "uvloop", "uvicorn (httptools, uvloop), a bare ASGI application"),
+        Server("starlette", "starlette_apps", "uvloop", "uvicorn (httptools, uvloop), Starlette"),
         Server("nginx", "nginx", "own", "nginx, one process", only_where_named=True),
         Server("limit", "limit", "uvloop", "the limit: a protocol on uvloop that parses with httptools"),
     )

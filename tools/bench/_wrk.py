@@ -15,6 +15,8 @@ from ._processes import ServerFailedError, cores, environment, tool
 from ._requests import FIRST_NUMBER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._processes import ServerProcess
     from ._requests import Request
 
@@ -74,8 +76,25 @@ class Wrk:
         self._program = tool("wrk")
         self._runs = 0
 
-    def run(self, server: ServerProcess, request: Request, *, connections: int, seconds: int, tls: bool = False) -> Run:
+    def run(
+        self,
+        server: ServerProcess,
+        request: Request,
+        *,
+        connections: int,
+        seconds: int,
+        tls: bool = False,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Run:
         """Load a server and measure it.
+
+        Args:
+            server: who is asked.
+            request: what is asked.
+            connections: how many ask at once.
+            seconds: for how long.
+            tls: over TLS.
+            meanwhile: called in the middle of the run.
 
         Raises:
             ServerFailedError: a connection failed, or an answer was an error.
@@ -89,6 +108,9 @@ class Wrk:
         )
         try:
             os.sched_setaffinity(process.pid, {core})
+            if meanwhile is not None:
+                time.sleep(seconds / 2)
+                meanwhile()
             output, _ = process.communicate(timeout=seconds + 30)
         except subprocess.TimeoutExpired:
             raise ServerFailedError(f"wrk did not end within {seconds + 30} s") from None

@@ -33,7 +33,7 @@ QUICK_CONNECTIONS = 8
 def main() -> None:
     """Do what the command line says."""
     # What stops the servers is on the way out, so a polite request to end must take that way.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _terminate)
     options = _options()
     if options.list:
         _list()
@@ -87,6 +87,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="only see that it works; the numbers mean nothing")
     parser.add_argument("--list", action="store_true", help="list cases and servers")
     return parser.parse_args()
+
+
+def _terminate(number: int, frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def _list() -> None:

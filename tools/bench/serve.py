@@ -2,8 +2,8 @@
 
     python -m tools.bench.serve halny hello --port 8888
 
-runs it by hand, for a profiler for example. The benchmark hands over a listening socket instead. The process pins itself
-to its core and dies with its parent, so that nothing is left behind even when the benchmark is killed.
+runs it by hand, for a profiler for example. The benchmark hands over a listening socket instead. The process pins
+itself to its core and dies with its parent, so that nothing is left behind even when the benchmark is killed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def main() -> None:
     try:
         serve, app = _load(options.server, options.app, site)
     except (ImportError, AttributeError) as error:
-        print(f"{error}", file=sys.stderr)
+        # The file that a name could not be imported from, in parentheses, tells nothing about the case.
+        print(str(error).partition(" (")[0], file=sys.stderr)
         raise SystemExit(NOT_AVAILABLE) from None
     if options.fd is None:
         print(f"{options.server} serves {options.app!r} at http{'s' if site.tls else ''}://127.0.0.1:{site.port}/")

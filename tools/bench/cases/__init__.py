@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import bodies, hello, pages, static
+from . import bodies, hello, pages, processes, static
 
 if TYPE_CHECKING:
     from tools.bench._bench import Case
 
-CASES: dict[str, Case] = {
-    case.name: case for case in (*hello.CASES, *bodies.CASES, *static.CASES, *pages.CASES)
-}
+_ALL: tuple[Case, ...] = (*hello.CASES, *bodies.CASES, *static.CASES, *pages.CASES, *processes.CASES)
+
+CASES = {case.name: case for case in _ALL}

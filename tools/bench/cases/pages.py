@@ -24,6 +24,8 @@ def is_table(answer: Answer, number: int) -> bool:
 
 CASES = (
     Load("routes-first", f"The first of {ROUTES:,} literal routes", "routes", Request("/route/0?n={n}"), is_hello),
-    Load("routes-last", f"The last of {ROUTES:,} literal routes", "routes", Request(f"/route/{LAST}?n={{n}}"), is_hello),
+    Load(
+        "routes-last", f"The last of {ROUTES:,} literal routes", "routes", Request(f"/route/{LAST}?n={{n}}"), is_hello
+    ),
     Load("table", f"A rendered table of {TABLE_ROWS:,} rows", "table", Request("/?n={n}"), is_table, 16),
 )

@@ -1,4 +1,4 @@
 """One module per server: `APPS`, a function per application, and `serve`, which runs one.
 
-`halny.py` is `tornado.py` with the imports changed, as a user would move an application.
+`halny_apps.py` is `tornado_apps.py` with the imports changed, as a user would move an application.
 """

@@ -1,4 +1,5 @@
 # pyright: basic, reportMissingImports=false
+# mypy: disable-error-code="import-not-found"
 """How uvicorn runs an ASGI application."""
 
 from __future__ import annotations

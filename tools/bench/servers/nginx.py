@@ -47,9 +47,8 @@ APPS: dict[str, Callable[[Site], str]] = {"static": static}
 
 
 def serve(app: str, site: Site) -> None:
-    """Become nginx; it takes the listening socket over by the variable by which it also upgrades itself."""
+    """Become nginx, on the port that was chosen; nginx opens a socket of its own."""
     configuration = site.folder / "nginx.conf"
     configuration.write_text(CONFIGURATION.format(folder=site.folder, port=site.port, static=site.static))
-    site.socket.set_inheritable(True)
-    os.environ["NGINX"] = f"{site.socket.fileno()};"
+    site.socket.close()
     os.execv(app, [app, "-p", str(site.folder), "-c", str(configuration)])

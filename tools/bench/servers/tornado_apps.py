@@ -1,4 +1,6 @@
-"""Halny's applications."""
+# pyright: basic, reportMissingImports=false
+# mypy: disable-error-code="import-not-found", disallow-subclassing-any=False
+"""Tornado's applications."""
 
 from __future__ import annotations
 
@@ -8,15 +10,15 @@ import mmap
 import os
 from typing import TYPE_CHECKING, Any
 
-import halny.ioloop
-import halny.web
-from halny.httpserver import HTTPServer
-from halny.web import Application, RequestHandler
+import tornado.web
+from tornado.httpserver import HTTPServer
+from tornado.web import Application, RequestHandler
 
 from tools.bench._site import COUNTERS, ROUTES, TABLE_TEMPLATE, Site, table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
 
 class HelloHandler(RequestHandler):
     def get(self) -> None:
@@ -57,7 +59,7 @@ def upload(site: Site) -> Application:
 
 
 def upload_stream(site: Site) -> Application:
-    @halny.web.stream_request_body
+    @tornado.web.stream_request_body
     class StreamHandler(RequestHandler):
         def prepare(self) -> None:
             self.size = 0
@@ -72,7 +74,7 @@ def upload_stream(site: Site) -> Application:
 
 
 def static(site: Site) -> Application:
-    return Application([(r"/static/(.*)", halny.web.StaticFileHandler, {"path": str(site.static)})])
+    return Application([(r"/static/(.*)", tornado.web.StaticFileHandler, {"path": str(site.static)})])
 
 
 def routes(site: Site) -> Application:
@@ -80,7 +82,7 @@ def routes(site: Site) -> Application:
 
 
 def table(site: Site) -> Application:
-    from halny.template import DictLoader
+    from tornado.template import DictLoader
 
     class TableHandler(RequestHandler):
         def get(self) -> None:
@@ -122,8 +124,8 @@ def serve(app: Application, site: Site) -> None:
         logging.basicConfig(level=logging.INFO)
     sockets = [site.socket]
     if site.workers:
-        from halny.netutil import bind_sockets
-        from halny.process import fork_processes
+        from tornado.netutil import bind_sockets
+        from tornado.process import fork_processes
 
         fork_processes(site.workers)
         if site.reuse_port:
@@ -143,4 +145,6 @@ def run(main: Coroutine[Any, Any, None], loop: str) -> None:
     if loop == "asyncio":
         asyncio.run(main)
     else:
-        halny.ioloop.run(main)
+        import uvloop
+
+        uvloop.run(main)

@@ -1,4 +1,5 @@
 # pyright: basic, reportMissingImports=false
+# mypy: disable-error-code="import-not-found"
 """aiohttp's applications."""
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ async def get_await(request: web.Request) -> web.Response:
 
 async def get_item(request: web.Request) -> web.Response:
     item, query = request.match_info["item"], request.query["q"]
-    return web.json_response(
-        {"id": int(item), "query": query, "tags": ["red", "green"], "price": 12.5, "stock": None}
-    )
+    return web.json_response({"id": int(item), "query": query, "tags": ["red", "green"], "price": 12.5, "stock": None})
 
 
 async def post_upload(request: web.Request) -> web.Response:

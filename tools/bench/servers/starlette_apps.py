@@ -1,4 +1,5 @@
 # pyright: basic, reportMissingImports=false
+# mypy: disable-error-code="import-not-found"
 """Starlette's applications, on uvicorn."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# pyright: basic, reportMissingImports=false
+# pyright: basic
 """Bare ASGI applications on uvicorn: what a framework could reach there if it cost nothing."""
 
 from __future__ import annotations
@@ -29,18 +29,9 @@ async def _answer(send: Send, body: bytes, content_type: bytes = b"text/plain; c
     await send({"type": "http.response.body", "body": body})
 
 
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
-
-
 def hello(site: Site) -> App:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return await _lifespan(receive, send)
+        assert scope["type"] == "http"
         await _answer(send, b"Hello, world")
 
     return app
@@ -48,8 +39,7 @@ def hello(site: Site) -> App:
 
 def await_once(site: Site) -> App:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return await _lifespan(receive, send)
+        assert scope["type"] == "http"
         await asyncio.sleep(0)
         await _answer(send, b"Hello, world")
 
@@ -58,8 +48,7 @@ def await_once(site: Site) -> App:
 
 def json(site: Site) -> App:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return await _lifespan(receive, send)
+        assert scope["type"] == "http"
         item = int(scope["path"].rpartition("/")[2])
         query = parse_qs(scope["query_string"].decode())["q"][0]
         value = {"id": item, "query": query, "tags": ["red", "green"], "price": 12.5, "stock": None}
@@ -70,8 +59,7 @@ def json(site: Site) -> App:
 
 def upload(site: Site) -> App:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return await _lifespan(receive, send)
+        assert scope["type"] == "http"
         chunks = []
         while (message := await receive()).get("more_body"):
             chunks.append(message["body"])
@@ -83,8 +71,7 @@ def upload(site: Site) -> App:
 
 def upload_stream(site: Site) -> App:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return await _lifespan(receive, send)
+        assert scope["type"] == "http"
         size = 0
         while (message := await receive()).get("more_body"):
             size += len(message["body"])
