@@ -51,12 +51,13 @@ from ._request import (
     parse_response_start_line,
 )
 from ._urls import encode_username_password, parse_arguments, percent_decode, qs_to_qsl, split_host_and_port, url_concat
-from ._validation import is_field_value, is_reason_phrase, is_token, is_valid_host, parse_host
+from ._validation import HTTP_WHITESPACE, is_field_value, is_reason_phrase, is_token, is_valid_host, parse_host
 from ._version import __version__ as __version__
 
 __all__ = [
     "CONTINUE",
     "DEFAULT_LIMITS",
+    "HTTP_WHITESPACE",
     "LAST_CHUNK",
     "BodyFraming",
     "BodyReader",

@@ -13,12 +13,12 @@ from http.cookies import CookieError
 from typing import TYPE_CHECKING, final
 
 from ._dates import format_timestamp
+from ._validation import HTTP_WHITESPACE
 
 if TYPE_CHECKING:
     from ._dates import Timestamp
 
 _ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
-_WHITESPACE = " \t"  # never bare strip(): NBSP and NEL are whitespace to it, and parts of UTF-8 sequences to the peer
 
 _PLAIN_VALUE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z:/?=@()\[\]<>{}]+").fullmatch
 _NO_VALUE_CHAR = re.compile(r"[\x00-\x20]").search
@@ -54,7 +54,7 @@ def parse_cookie(cookie: str) -> dict[str, str]:
         name, equals, value = chunk.partition("=")
         if not equals:
             name, value = "", name
-        name, value = name.strip(_WHITESPACE), value.strip(_WHITESPACE)
+        name, value = name.strip(HTTP_WHITESPACE), value.strip(HTTP_WHITESPACE)
         if name or value:
             result[name] = _unquote(value) if value[:1] == '"' else value
     return result

@@ -293,8 +293,8 @@ def _parse_headers(block: bytes) -> list[tuple[str, str]]:
         raise HTTPInputError("multipart part headers are not in UTF-8") from None
     headers: list[tuple[str, str]] = []
     for line in text.split("\r\n")[:-1]:
-        name, _, value = line.partition(":")
-        if not is_token(name):  # a missing colon, whitespace around the name and folded lines end here too
+        name, colon, value = line.partition(":")
+        if not colon or not is_token(name):  # whitespace around the name and folded lines end here too
             raise HTTPInputError(f"multipart part header has no valid name: {line[:100]!r}")
         value = value.strip(" \t")
         if _CONTROL(value) is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ._exceptions import HTTPInputError
 from ._urls import percent_decode
-from ._validation import is_field_value, is_token
+from ._validation import HTTP_WHITESPACE, is_field_value, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,6 @@ _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL).fullmatch
 # Only these two are escaped in practice. Browsers send a backslash in a file's name as it is (WHATWG form data), so
 # that `"C:\dir\file"` must keep the others.
 _ESCAPED = re.compile(r'\\([\\"])')
-_WHITESPACE = " \t"  # never bare strip(): NBSP and NEL are whitespace to it, and parts of UTF-8 sequences to the peer
 
 # RFC 8187 asks for UTF-8 alone; these two are what else is seen. Python knows codecs that are slow or not text at
 # all.
@@ -66,7 +65,7 @@ def parse_header_parameters(line: str, *, strict: bool = False) -> tuple[str, di
     """
     params: dict[str, str] = {}
     if ";" not in line:
-        return line.strip(_WHITESPACE), params
+        return line.strip(HTTP_WHITESPACE), params
     extended: dict[str, str] = {}
     segments = _segments(line)
     key = next(segments)
@@ -74,8 +73,8 @@ def parse_header_parameters(line: str, *, strict: bool = False) -> tuple[str, di
         name, equals, value = parameter.partition("=")
         if not equals:
             continue
-        name = name.rstrip(_WHITESPACE).lower()
-        value = _unquoted(value.lstrip(_WHITESPACE), strict=strict)
+        name = name.rstrip(HTTP_WHITESPACE).lower()
+        value = _unquoted(value.lstrip(HTTP_WHITESPACE), strict=strict)
         target = extended if name.endswith("*") else params
         if strict and name in target:
             raise HTTPInputError(f"the parameter {name[:50]!r} comes twice")
@@ -124,7 +123,7 @@ def encode_header_parameters(key: str, params: Mapping[str, object | None]) -> s
 def _segments(text: str) -> Iterator[str]:
     if '"' not in text:
         for segment in text.split(";"):
-            yield segment.strip(_WHITESPACE)
+            yield segment.strip(HTTP_WHITESPACE)
         return
     position, end = -1, len(text)
     while position < end:
@@ -132,7 +131,7 @@ def _segments(text: str) -> Iterator[str]:
         if match is None:  # never: the pattern matches the empty string too
             return
         position = match.end()
-        yield match.group().strip(_WHITESPACE)
+        yield match.group().strip(HTTP_WHITESPACE)
 
 
 def _unquoted(value: str, *, strict: bool) -> str:

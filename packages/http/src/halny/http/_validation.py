@@ -11,6 +11,10 @@ import re
 
 from ._exceptions import HTTPInputError
 
+HTTP_WHITESPACE = " \t"
+"""The whitespace of HTTP's grammar (RFC 9110 §5.6.3). A bare `str.strip()` takes off more: NBSP
+and NEL for instance, which to the peer may be parts of UTF-8 sequences."""
+
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _TOKEN_BYTES = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 

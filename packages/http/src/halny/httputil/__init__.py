@@ -1,0 +1,68 @@
+"""The names of Tornado's `httputil`, for programs that import them from there; all of it lives in `halny.http`."""
+
+from urllib.parse import urlencode
+
+from halny.http import (
+    HTTP_WHITESPACE,
+    HTTPConnection,
+    HTTPFile,
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPMessageDelegate,
+    HTTPOutputError,
+    HTTPServerConnectionDelegate,
+    HTTPServerRequest,
+    ParseBodyConfig,
+    ParseMultipartConfig,
+    ParseUrlEncodedConfig,
+    RequestStartLine,
+    ResponseStartLine,
+    encode_username_password,
+    format_timestamp,
+    parse_body_arguments,
+    parse_cookie,
+    parse_multipart_form_data,
+    parse_request_start_line,
+    parse_response_start_line,
+    qs_to_qsl,
+    responses,
+    set_parse_body_config,
+    split_host_and_port,
+    url_concat,
+)
+from halny.http import encode_header_parameters as _encode_header
+from halny.http import parse_header_parameters as _parse_header
+from halny.http import split_header_parameters as _parseparam
+
+# Not public in Tornado either, but well-known programs lean on them.
+_private = (_encode_header, _parse_header, _parseparam)
+
+__all__ = [
+    "HTTP_WHITESPACE",
+    "HTTPConnection",
+    "HTTPFile",
+    "HTTPHeaders",
+    "HTTPInputError",
+    "HTTPMessageDelegate",
+    "HTTPOutputError",
+    "HTTPServerConnectionDelegate",
+    "HTTPServerRequest",
+    "ParseBodyConfig",
+    "ParseMultipartConfig",
+    "ParseUrlEncodedConfig",
+    "RequestStartLine",
+    "ResponseStartLine",
+    "encode_username_password",
+    "format_timestamp",
+    "parse_body_arguments",
+    "parse_cookie",
+    "parse_multipart_form_data",
+    "parse_request_start_line",
+    "parse_response_start_line",
+    "qs_to_qsl",
+    "responses",
+    "set_parse_body_config",
+    "split_host_and_port",
+    "url_concat",
+    "urlencode",
+]
