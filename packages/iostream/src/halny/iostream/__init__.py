@@ -1,5 +1,18 @@
 """Buffered asynchronous streams, TCP servers and clients, name resolution and subprocesses."""
 
+from ._base import BaseIOStream
+from ._exceptions import StreamBufferFullError, StreamClosedError, UnsatisfiableReadError
+from ._pipe import PipeIOStream
+from ._socket import IOStream
+from ._tls import SSLIOStream
 from ._version import __version__ as __version__
 
-__all__: list[str] = []
+__all__ = [
+    "BaseIOStream",
+    "IOStream",
+    "PipeIOStream",
+    "SSLIOStream",
+    "StreamBufferFullError",
+    "StreamClosedError",
+    "UnsatisfiableReadError",
+]

@@ -1,0 +1,101 @@
+"""TLS settings: a dictionary or a context in, a context out."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket as socket_module
+    from collections.abc import Mapping
+
+OPTION_NAMES = frozenset({"ssl_version", "certfile", "keyfile", "cert_reqs", "ca_certs", "ciphers"})
+"""What a dictionary of TLS options may hold."""
+
+
+def ssl_options_to_context(
+    ssl_options: Mapping[str, Any] | ssl.SSLContext, server_side: bool | None = None
+) -> ssl.SSLContext:
+    """Returns the context that `ssl_options` describe; a context is returned as it is.
+
+    A client's context verifies its peer, by the system's certificate authorities unless `ca_certs` names others;
+    `cert_reqs=ssl.CERT_NONE` is the only way around it. A server's asks for client certificates only when
+    `cert_reqs` says so.
+
+    Args:
+        ssl_options: An `ssl.SSLContext`, or a mapping with any of `certfile`, `keyfile`, `ca_certs`, `cert_reqs`
+            (`ssl.CERT_*`), `ciphers` (an OpenSSL cipher list) and `ssl_version` (`ssl.PROTOCOL_TLS_CLIENT`,
+            `ssl.PROTOCOL_TLS_SERVER` or `ssl.PROTOCOL_TLS`).
+        server_side: Which side of connections the context is for. `None`: the server's if there is a certificate.
+
+    Raises:
+        ValueError: An unknown option, or `ssl_version` names the other side or a single TLS version.
+        OSError: A file can't be read, or (`ssl.SSLError`) does not hold what it should.
+    """
+    if isinstance(ssl_options, ssl.SSLContext):
+        return ssl_options
+    unknown = sorted(set(ssl_options) - OPTION_NAMES)
+    if unknown:
+        raise ValueError(f"unknown ssl_options {unknown}, expected some of {sorted(OPTION_NAMES)}")
+    if server_side is None:
+        server_side = ssl_options.get("certfile") is not None
+    wanted = ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
+    version = ssl_options.get("ssl_version", wanted)
+    if version not in (wanted, ssl.PROTOCOL_TLS):  # PROTOCOL_TLS is the old name for "either side"
+        raise ValueError(f"ssl_version is {version!r}, expected {wanted!r}; set limits on an ssl.SSLContext instead")
+    context = ssl.SSLContext(wanted)
+    _load(context, ssl_options, server_side)
+    return context
+
+
+def _load(context: ssl.SSLContext, options: Mapping[str, Any], server_side: bool) -> None:
+    if options.get("certfile") is not None:
+        context.load_cert_chain(options["certfile"], options.get("keyfile"))
+    if "cert_reqs" in options:
+        if options["cert_reqs"] == ssl.CERT_NONE:
+            context.check_hostname = False  # must go first: ssl refuses CERT_NONE while names are checked
+        context.verify_mode = options["cert_reqs"]
+    if options.get("ca_certs") is not None:
+        context.load_verify_locations(options["ca_certs"])
+    elif context.verify_mode != ssl.CERT_NONE:
+        purpose = ssl.Purpose.CLIENT_AUTH if server_side else ssl.Purpose.SERVER_AUTH
+        context.load_default_certs(purpose)
+    if "ciphers" in options:
+        context.set_ciphers(options["ciphers"])
+    context.options |= ssl.OP_NO_COMPRESSION  # CRIME; OpenSSL builds differ in their default
+
+
+def ssl_wrap_socket(
+    socket: socket_module.socket,
+    ssl_options: Mapping[str, Any] | ssl.SSLContext,
+    server_hostname: str | None = None,
+    server_side: bool | None = None,
+    **kwargs: Any,
+) -> ssl.SSLSocket:
+    """Returns `socket` wrapped for TLS; the plain socket must not be used any more.
+
+    Args:
+        socket: A stream socket; it may be connected or not.
+        ssl_options: See [`ssl_options_to_context`][halny.iostream.netutil.ssl_options_to_context].
+        server_hostname: On the client's side the name for SNI, against which the certificate is checked.
+        server_side: Whether this is the server's side; `None` is the client's.
+        **kwargs: More arguments of `ssl.SSLContext.wrap_socket`, such as `do_handshake_on_connect`.
+
+    Raises:
+        ValueError: See `ssl_options_to_context`; or a context that checks host names has no `server_hostname`.
+    """
+    side = bool(server_side)
+    context = ssl_options_to_context(ssl_options, side)
+    name = server_hostname if not side and ssl.HAS_SNI else None
+    return context.wrap_socket(socket, server_side=side, server_hostname=name, **kwargs)
+
+
+_client_context: ssl.SSLContext | None = None
+
+
+def client_context() -> ssl.SSLContext:
+    """Returns a context that verifies its peer by the system's authorities, made once: it reads them all."""
+    global _client_context
+    if _client_context is None:
+        _client_context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    return _client_context
