@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from tools.bench._compare import complaints, same_answer
+from tools.bench._load import check_sizes
+from tools.bench._processes import ServerFailedError
 from tools.bench._requests import FIRST_NUMBER, Answer, Request
+from tools.bench._wrk import read_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,3 +128,37 @@ def test_each_request_differs_in_its_target_and_a_header() -> None:
 def test_a_target_without_a_number_is_refused() -> None:
     with pytest.raises(ValueError, match="exactly once"):
         Request("/")
+
+
+def report(*, requests: int = 1000, size: int = 100_000, status: int = 0, timeout: int = 0) -> str:
+    errors = {"connect": 0, "read": 0, "write": 0, "status": status, "timeout": timeout}
+    numbers = {"microseconds": 2_000_000, "requests": requests, "bytes": size, "p50": 1500, "p99": 9000}
+    return f"Running 2s test\n\nREPORT {json.dumps(numbers | {'errors': errors})}\n"
+
+
+def test_a_report_without_errors_is_read() -> None:
+    run = read_report(report(), server_cpu=1.0, load_cpu=0.5)
+    expected = {"rps": 500.0, "p50": 1.5, "p99": 9.0, "busy": 50.0, "load": 25.0, "cpu": 1000.0}
+    assert run.numbers() == expected
+    check_sizes(run, HELLO, connections=8)
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (report(status=1), "1 status"),
+        (report(timeout=3), "3 timeout"),
+        (report(requests=0), "no answer"),
+        ("unable to connect", "unable to connect"),
+    ],
+)
+def test_a_run_with_errors_fails(output: str, reason: str) -> None:
+    with pytest.raises(ServerFailedError, match=reason):
+        read_report(output, server_cpu=1.0, load_cpu=0.5)
+
+
+@pytest.mark.parametrize("size", [90_000, 110_000])
+def test_answers_of_another_size_fail(size: int) -> None:
+    run = read_report(report(size=size), server_cpu=1.0, load_cpu=0.5)
+    with pytest.raises(ServerFailedError, match="100 when checked"):
+        check_sizes(run, HELLO, connections=8)

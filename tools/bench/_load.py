@@ -75,7 +75,10 @@ class Load:
 
     def measure(self, bench: Bench) -> CaseResult:
         """Measure all servers."""
-        columns = COLUMNS if not self.payload else (COLUMNS[0], Column("mbs", "MB/s"), *COLUMNS[1:])
+        columns = COLUMNS
+        if self.payload:
+            growth = Column("growth", "growth MiB", 1)  # of the memory, from the first to the last round
+            columns = (COLUMNS[0], Column("mbs", "MB/s"), *COLUMNS[1:], growth)
         result = CaseResult(self.name, self.title, columns, "rps")
         servers = [server for server in bench.servers if server in self.also or not SERVERS[server].only_where_named]
         start = Start(self.name, self.app, self.request, self.tls, ("--access-log",) if self.access_log else ())
@@ -102,7 +105,9 @@ class Load:
                     bench.say(f"{self.name}: round {turn + 1}, {server}: {numbers['rps']:,.0f} requests/s")
                     measured[server].append(numbers)
         for server in started.running:
-            started.rows[server] = Row(server, medians(measured[server]), measured[server])
+            rounds = measured[server]
+            growth = rounds[-1]["memory"] - rounds[0]["memory"]
+            started.rows[server] = Row(server, medians(rounds) | {"growth": growth}, rounds)
 
     def _try(self, bench: Bench, started: Started, server: str, seconds: int) -> dict[str, float] | None:
         try:
@@ -116,7 +121,7 @@ class Load:
         connections = bench.connections or self.connections
         run = bench.wrk.run(process, self.request, connections=connections, seconds=seconds, tls=self.tls)
         settle()
-        _check_sizes(run, answer, connections)
+        check_sizes(run, answer, connections)
         self._check_log(process, run)
         numbers = run.numbers()
         numbers["memory"] = process.memory()["rss"] / MIB
@@ -141,8 +146,12 @@ def _doubt(row: Row) -> str | None:
     return f"{row.server}: neither the server nor wrk used its core; other programs disturbed (see CPU µs/request)"
 
 
-def _check_sizes(run: Run, answer: Answer, connections: int) -> None:
-    """The answers under load must be as long as the checked one."""
+def check_sizes(run: Run, answer: Answer, connections: int) -> None:
+    """See that the answers under load were as long as the checked one.
+
+    Raises:
+        ServerFailedError: they were longer or shorter.
+    """
     if answer.header("Transfer-Encoding") is not None:
         return
     least = run.requests * answer.size

@@ -120,7 +120,7 @@ class Wrk:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         server.check()
         load_cpu = used.ru_utime + used.ru_stime - usage.ru_utime - usage.ru_stime
-        return _run(_report(output.decode(errors="replace")), server.cpu_seconds() - before, load_cpu)
+        return read_report(output.decode(errors="replace"), server.cpu_seconds() - before, load_cpu)
 
     def _command(self, server: ServerProcess, request: Request, connections: int, seconds: int, tls: bool) -> list[str]:
         head = self._folder / "request.head"
@@ -135,14 +135,16 @@ class Wrk:
         return [*command, "--", str(head), str(body) if request.body else "-", str(first)]
 
 
-def _report(output: str) -> _Report:
-    for line in output.splitlines():
-        if line.startswith("REPORT "):
-            return cast("_Report", json.loads(line.removeprefix("REPORT ")))
-    raise ServerFailedError(f"wrk gave no report: {' '.join(output.split())!r}")
+def read_report(output: str, server_cpu: float, load_cpu: float) -> Run:
+    """Read what `load.lua` printed at the end of a run.
 
-
-def _run(report: _Report, server_cpu: float, load_cpu: float) -> Run:
+    Raises:
+        ServerFailedError: there is no report, or it tells of errors, or of no answer.
+    """
+    line = next((line for line in output.splitlines() if line.startswith("REPORT ")), None)
+    if line is None:
+        raise ServerFailedError(f"wrk gave no report: {' '.join(output.split())!r}")
+    report = cast("_Report", json.loads(line.removeprefix("REPORT ")))
     errors = {kind: count for kind, count in report["errors"].items() if count}
     if errors:
         raise ServerFailedError("wrk saw errors: " + ", ".join(f"{count} {kind}" for kind, count in errors.items()))
