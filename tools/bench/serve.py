@@ -9,10 +9,12 @@ itself to its core and dies with its parent, so that nothing is left behind even
 from __future__ import annotations
 
 import argparse
+import atexit
 import ctypes
 import importlib
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -36,6 +38,7 @@ def main() -> None:
     options = _options()
     if options.fd is not None:
         _die_with_parent()
+        os.register_at_fork(after_in_child=_die_with_parent)
     if options.cores:
         os.sched_setaffinity(0, {int(core) for core in options.cores.split(",")})
     _raise_file_limit()
@@ -71,6 +74,7 @@ def _site(options: argparse.Namespace) -> Site:
     folder: Path | None = options.folder
     if folder is None:
         folder = Path(tempfile.mkdtemp(prefix="bench-"))
+        atexit.register(shutil.rmtree, folder)
         prepare(folder)
     if options.fd is None:
         sock = socket.create_server(("127.0.0.1", options.port), backlog=BACKLOG)
