@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tools import check_imports, check_packages
+from tools.workspace import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,5 +221,5 @@ def test_a_portion_has_one_owner(workspace: Workspace) -> None:
 
 
 def test_the_project_itself_keeps_its_rules() -> None:
-    checkers: list[Any] = [check_imports.Checker(check_imports.ROOT), check_packages.Checker(check_packages.ROOT)]
+    checkers: list[Any] = [check_imports.Checker(ROOT), check_packages.Checker(ROOT)]
     assert [checker.run() for checker in checkers] == [[], []]

@@ -82,6 +82,11 @@ class Checker:
             re.findall(r"^ +- (packages/\w+/src)$", text, re.MULTILINE),
             sources,
         )
+        picture = (self.root / "docs/assets/packages.svg").read_text(encoding="utf-8")
+        names = {package.distribution: package.short for package in self.coded}
+        declared = {f"{each.short} {names[name]}" for each in self.coded for name in each.dependencies if name in names}
+        arrows = re.findall(r'data-arrow="([^"]+)"', picture)
+        self.equal("docs/assets/packages.svg: the arrows", sorted(arrows), sorted(declared))
         pages = set(re.findall(r"[\w/-]+\.md\b", text))
         for package in self.packages:
             wanted = [f"{package.short}/changelog.md"]
