@@ -51,6 +51,7 @@ class Workspace:
         self.write("pyproject.toml", LAYERS)
         self.write("mkdocs.yml", SITE)
         self.write("hatch.toml", '[[envs.test.matrix]]\npython = ["3.11"]\n')
+        self.write("docs/assets/packages.svg", '<path data-arrow="high low"/>')
         self.write("LICENSE", "all yours\n")
         self.add("low", [])
         self.add("high", ["halny-low>=0.1,<0.2"])
@@ -179,6 +180,7 @@ def test_the_tests_of_a_package_are_checked_too(workspace: Workspace, text: str,
         ("packages/low/LICENSE", "all mine\n", "packages/low: LICENSE"),
         ("packages/low/src/halny/low/_version.py", '__version__ = "0.2.0"\n', "leaves out its version 0.2.0"),
         ("hatch.toml", '[[envs.test.matrix]]\npython = ["3.11", "3.13"]\n', "the classifiers of Python versions"),
+        ("docs/assets/packages.svg", '<path data-arrow="low high"/>', "the arrows"),
         ("mkdocs.yml", SITE.replace("low/changelog.md", ""), "the nav lacks low/changelog.md"),
         ("mkdocs.yml", SITE.replace("- packages/low/src", ""), "the paths of mkdocstrings"),
         (
