@@ -234,6 +234,12 @@ class HTTPServerRequest:
                     continue  # a name that RFC 6265 does not allow loses its cookie, not the others
         return jar
 
+    @property
+    def has_body(self) -> bool:
+        """Whether the head announces a body."""
+        head = self._head
+        return bool(self.body) if head is None else head.chunked or head.content_length > 0
+
     def check_arguments(self) -> None:
         """Check that the query has no more arguments than are allowed.
 
@@ -269,7 +275,7 @@ class HTTPServerRequest:
         """Return how long the request took, in seconds; up to now, while it is not finished."""
         return (self._finish_time or time.time()) - self._start_time
 
-    def get_ssl_certificate(self, binary_form: bool = False) -> None | dict[str, Any] | bytes:  # noqa: FBT001, FBT002
+    def get_ssl_certificate(self, binary_form: bool = False) -> None | dict[str, Any] | bytes:
         """Return the client's TLS certificate, where it was asked for one and sent it.
 
         Args:

@@ -1,5 +1,7 @@
 """A fast and strict HTTP/1.1 server over asyncio."""
 
+from ._server import HTTPServer
+from ._settings import Timeouts
 from ._version import __version__ as __version__
 
-__all__: list[str] = []
+__all__ = ["HTTPServer", "Timeouts"]

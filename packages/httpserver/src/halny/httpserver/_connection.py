@@ -1,0 +1,210 @@
+"""One request's side of a connection: takes the response and frames it.
+
+Strategy: an object of its own for each request, so that a handler that answers late, twice, or after its client went
+away can't write into somebody else's response. It knows HTTP's framing; the protocol below it knows the transport.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, final
+
+from halny.http import (
+    LAST_CHUNK,
+    BodyFraming,
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPOutputError,
+    chunk as frame_chunk,
+    connection_line,
+    frame_response,
+    has_body,
+    status_line,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from halny.http import RequestHead, RequestStartLine, ResponseStartLine
+
+    from ._context import ConnectionContext
+    from ._protocol import HTTPProtocol
+
+
+class ResponseState(Enum):
+    """How far the response to a request is."""
+
+    EMPTY = auto()
+    BODY = auto()
+    FINISHED = auto()
+    DETACHED = auto()
+
+
+@final
+class RequestConnection(HTTPConnection):
+    """Takes the response to one HTTP/1.1 request."""
+
+    __slots__ = ("_close_callback", "_framing", "_head", "_left", "_protocol", "_state", "keep_alive")
+
+    keep_alive: bool
+    """Whether the connection stays open after this response."""
+
+    def __init__(self, protocol: HTTPProtocol, head: RequestHead, *, keep_alive: bool) -> None:
+        self._protocol = protocol
+        self._head = head
+        self._state = ResponseState.EMPTY
+        self.keep_alive = keep_alive
+        self._close_callback: Callable[[], object] | None = None
+
+    @property
+    def context(self) -> ConnectionContext:
+        """What is known of the peer."""
+        return self._protocol.context
+
+    @property
+    def state(self) -> ResponseState:
+        """How far the response is."""
+        return self._state
+
+    @property
+    def no_keep_alive(self) -> bool:
+        """Whether the connection closes after this response; the name that Tornado's users know."""
+        return not self.keep_alive
+
+    @no_keep_alive.setter
+    def no_keep_alive(self, value: bool) -> None:
+        self.keep_alive = self.keep_alive and not value
+
+    def respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
+        """Send a whole response; see `HTTPConnection.respond`. Of a peer that is gone nothing is said."""
+        head = self._head
+        if isinstance(headers, HTTPHeaders):
+            frame = frame_response(
+                method=head.method, version=head.version, keep_alive=self.keep_alive, code=code, headers=headers
+            )
+            if frame.framing is not BodyFraming.NONE and (
+                frame.framing is not BodyFraming.LENGTH or frame.length != len(body)
+            ):
+                raise HTTPOutputError(f"a whole response needs the Content-Length of its body, {len(body)}")
+            self.keep_alive = frame.keep_alive
+            headers = headers.to_bytes()
+            extra = frame.extra
+        else:
+            extra = connection_line(head.version, keep_alive=self.keep_alive)
+        self._require(ResponseState.EMPTY)
+        data = status_line(code, reason) + headers + extra + b"\r\n"
+        self._state = ResponseState.FINISHED
+        if body and has_body(head.method, code):
+            data += body
+        self._protocol.send(data)
+        self._protocol.response_finished(self)
+
+    def write_headers(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
+    ) -> asyncio.Future[None]:
+        """Write the head of the response; see `HTTPConnection.write_headers`."""
+        _, code, reason = start_line
+        if not isinstance(code, int):
+            raise HTTPOutputError(f"a server writes a status line, not {start_line!r}")
+        head = self._head
+        frame = frame_response(
+            method=head.method, version=head.version, keep_alive=self.keep_alive, code=code, headers=headers
+        )
+        data = status_line(code, reason) + headers.to_bytes() + frame.extra + b"\r\n"
+        self._require(ResponseState.EMPTY)
+        if 100 <= code < 200 and code != 101:
+            # An interim response: the final one is still to come (RFC 9110, section 15.2).
+            return self._protocol.send_and_wait(data)
+        self._framing = frame.framing
+        self._left = frame.length
+        self.keep_alive = frame.keep_alive
+        self._state = ResponseState.BODY
+        if chunk:
+            data += self._frame(chunk)
+        return self._protocol.send_and_wait(data)
+
+    def write(self, chunk: bytes) -> asyncio.Future[None]:
+        """Write a part of the body; see `HTTPConnection.write`."""
+        self._require(ResponseState.BODY)
+        return self._protocol.send_and_wait(self._frame(chunk))
+
+    def finish(self) -> None:
+        """End the response; see `HTTPConnection.finish`."""
+        self._require(ResponseState.BODY)
+        if self._framing is BodyFraming.LENGTH and self._left:
+            # What was promised can't be had any more, so the peer must not take the next response for it.
+            self._state = ResponseState.FINISHED
+            self._protocol.abort()
+            raise HTTPOutputError(f"response ends {self._left} bytes short of its Content-Length")
+        self._state = ResponseState.FINISHED
+        if self._framing is BodyFraming.CHUNKED:
+            self._protocol.send(LAST_CHUNK)
+        self._protocol.response_finished(self)
+
+    def set_close_callback(self, callback: Callable[[], object] | None) -> None:
+        """Set what is called when the peer goes away before the response is finished.
+
+        Args:
+            callback: takes no arguments; None takes it away.
+        """
+        self._close_callback = callback
+
+    def set_body_timeout(self, timeout: float) -> None:
+        """Set how long this request's body may take.
+
+        Args:
+            timeout: seconds from now.
+        """
+        self._protocol.set_body_timeout(timeout)
+
+    def set_max_body_size(self, max_body_size: int) -> None:
+        """Set how large this request's body may be, while its head has just been read.
+
+        Args:
+            max_body_size: bytes.
+        """
+        self._protocol.set_max_body_size(max_body_size)
+
+    def close(self) -> None:
+        """Close the connection; what has been written is still sent."""
+        self.keep_alive = False
+        self._protocol.close()
+
+    def connection_lost(self) -> None:
+        """Tell whoever asked that the peer is gone; called by the protocol."""
+        callback, self._close_callback = self._close_callback, None
+        if callback is not None:
+            callback()
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self._head.method
+
+    def mark_finished(self) -> None:
+        """Refuse any response from now on: the server has answered in the application's place."""
+        self._state = ResponseState.FINISHED
+
+    def mark_detached(self) -> None:
+        """Refuse any response from now on: the connection has been handed over."""
+        self._state = ResponseState.DETACHED
+
+    def _frame(self, data: bytes) -> bytes:
+        framing = self._framing
+        if framing is BodyFraming.CHUNKED:
+            return frame_chunk(data) if data else b""
+        if framing is BodyFraming.NONE:
+            return b""
+        if framing is BodyFraming.LENGTH:
+            if len(data) > self._left:
+                raise HTTPOutputError(f"{len(data)} bytes written where Content-Length leaves {self._left}")
+            self._left -= len(data)
+        return data
+
+    def _require(self, state: ResponseState) -> None:
+        if self._state is not state:
+            raise HTTPOutputError(f"response is {self._state.name}, expected {state.name}: it can't be written twice")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._head.method} {self._head.target} response={self._state.name}>"

@@ -1,0 +1,77 @@
+"""What every connection of a server shares: its limits, its timeouts, its application, and the list of connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from halny.http import DEFAULT_LIMITS, EndpointSource, HeadReader, Limits
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ._protocol import HTTPProtocol
+
+KIB = 1024
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a peer may take, in seconds. A handler's own time is not limited."""
+
+    header: float = 30.0
+    """For a head, from its first byte to its last. Slower is answered with 408: a peer that sends a head byte by
+    byte would else keep a connection for ever."""
+
+    idle: float = 75.0
+    """Between a response and the next request; the connection is then closed. A little longer than the minute that
+    proxies and browsers keep connections for, so that they close first."""
+
+    body: float | None = None
+    """For a whole body, or None for no limit but the rate. Slower is answered with 408."""
+
+    body_rate: float = 240.0
+    """Bytes in each second that a body must bring on the average, after `body_grace`; slower is answered with 408.
+    Less than the slowest links that are in use, enough to end a body sent byte by byte."""
+
+    body_grace: float = 20.0
+    """Seconds before `body_rate` counts, and how long a body may pause at the least."""
+
+    linger: float = 2.0
+    """How long a connection that ends with an error response is read from and emptied, so that the response reaches
+    the peer before the reset that unread bytes cause (RFC 9112, section 9.6)."""
+
+
+@final
+@dataclass(slots=True)
+class ServerSettings:
+    """The state that the connections of one server share."""
+
+    DEFAULT_CHUNK_SIZE: ClassVar = 64 * KIB
+
+    source: EndpointSource
+    """Finds what answers a request."""
+    limits: Limits = DEFAULT_LIMITS
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    protocol: str | None = None
+    """`http` or `https` where it is told, else None."""
+    no_keep_alive: bool = False
+    """Whether every response closes its connection."""
+    chunk_size: int = DEFAULT_CHUNK_SIZE
+    """The largest part of a body in bytes that a streaming endpoint gets at once."""
+    read_ahead: int = 64 * KIB
+    """Bytes that are read while a handler works; beyond them reading pauses. Reading goes on at all so that the
+    peer's going away is noticed."""
+    write_ahead: int = 64 * KIB
+    """Bytes of responses to pipelined requests that are collected before they are written."""
+    draining: bool = False
+    """Whether every response is to be the last of its connection."""
+    reader: HeadReader = field(init=False)
+    now: float = 0.0
+    """The loop's time when the connections were last looked over: coarse, and free to read."""
+    connections: set[HTTPProtocol] = field(default_factory=set["HTTPProtocol"])
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set["asyncio.Task[Any]"])
+
+    def __post_init__(self) -> None:
+        self.reader = HeadReader(self.limits)

@@ -1,0 +1,46 @@
+"""Ends what takes too long: one look a second at all connections, instead of a timer for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ._settings import ServerSettings
+
+INTERVAL: Final = 1.0
+"""Seconds between two looks: timeouts are met with about this precision."""
+
+
+@final
+class Sweep:
+    """Looks at a server's connections while there are any.
+
+    Args:
+        loop: the loop that runs them.
+        settings: has the connections, and is told the time.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, settings: ServerSettings) -> None:
+        self._loop = loop
+        self._settings = settings
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to look; the reverse of `stop`."""
+        if self._handle is None:
+            self._settings.now = self._loop.time()
+            self._handle = self._loop.call_later(INTERVAL, self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _look(self) -> None:
+        now = self._settings.now = self._loop.time()
+        self._handle = self._loop.call_later(INTERVAL, self._look)
+        for connection in [each for each in self._settings.connections if each.deadline <= now]:
+            connection.look(now)
