@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import halny.ioloop
 import halny.web
+from halny.httpserver import HTTPServer
+from halny.netutil import bind_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,8 +97,11 @@ def make_app() -> halny.web.Application:
 async def serve(address: str, port: int) -> None:
     stopped = asyncio.Event()
     _on_signals(stopped.set)
-    server = make_app().listen(port, address)
+    sockets = bind_sockets(port, address)
+    server = HTTPServer(make_app())
+    server.add_sockets(sockets)
     shown = f"[{address}]" if ":" in address else address
+    port = sockets[0].getsockname()[1]
     print(f"Halny's demo is at http://{shown}:{port}/ (Ctrl-C stops it)", flush=True)
     await stopped.wait()
     server.stop()
@@ -114,11 +119,11 @@ def _on_signals(stop: Callable[[], None]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/hatch run demo", description="Serve a small site with Halny.")
-    parser.add_argument("--port", type=int, default=8888, help="the TCP port (default: 8888)")
+    parser.add_argument("--port", type=int, default=8888, help="the TCP port, or 0 for a free one (default: 8888)")
     parser.add_argument("--address", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
     options = parser.parse_args()
-    if not 0 < options.port < 65536:
-        parser.error(f"--port must lie between 1 and 65535, not {options.port}")
+    if not 0 <= options.port < 65536:
+        parser.error(f"--port must lie between 0 and 65535, not {options.port}")
     try:
         halny.ioloop.run(serve(options.address, options.port))
     except KeyboardInterrupt:
