@@ -94,7 +94,7 @@ class DeflateDecoder:
     """`deflate`: the zlib format (RFC 1950), and the raw format that some take for it (RFC 9110 §8.4.1.2)."""
 
     def __init__(self) -> None:
-        self._inflater: zlib._Decompress | None = None
+        self._inflater: Any = None  # the type has no public name
         self._pending = b""
         self._filled = False
 
@@ -114,7 +114,7 @@ class DeflateDecoder:
             return b""
         if self._inflater.eof:
             raise CorruptInput("data behind the end of the stream")
-        output = self._inflater.decompress(self._pending, limit)
+        output: bytes = self._inflater.decompress(self._pending, limit)
         self._pending = self._inflater.unconsumed_tail
         self._filled = not self._inflater.eof and len(output) == limit
         if self._inflater.unused_data:
@@ -142,11 +142,12 @@ class BrotliDecoder:
         self._pending = data
 
     def read(self, limit: int) -> bytes:
-        if not self._pending and (self.is_complete or self._decompressor.can_accept_more_data()):
-            return b""
-        data, self._pending = self._pending, b""
-        output: bytes = self._decompressor.process(data, output_buffer_limit=limit)
-        return output
+        while self._pending or not (self.is_complete or self._decompressor.can_accept_more_data()):
+            data, self._pending = self._pending, b""
+            output: bytes = self._decompressor.process(data, output_buffer_limit=limit)
+            if output:
+                return output
+        return b""
 
 
 @final

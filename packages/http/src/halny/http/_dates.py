@@ -10,7 +10,7 @@ import calendar
 import datetime as dt
 import re
 import time
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -49,10 +49,10 @@ def format_timestamp(ts: Timestamp) -> str:
         seconds: float = ts
     elif isinstance(ts, (tuple, time.struct_time)):
         seconds = calendar.timegm(ts)
-    elif isinstance(ts, dt.datetime):
-        seconds = calendar.timegm(ts.utctimetuple())
-    else:
+    elif not isinstance(cast("object", ts), dt.datetime):
         raise TypeError(f"unknown timestamp type: {ts!r}")
+    else:
+        seconds = calendar.timegm(ts.utctimetuple())
     try:
         year, month, day, hour, minute, second, weekday, _, _ = time.gmtime(seconds)
     except (OverflowError, OSError) as error:

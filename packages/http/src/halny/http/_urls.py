@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from binascii import unhexlify
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ._exceptions import HTTPInputError
@@ -107,12 +107,10 @@ def url_concat(url: str, args: dict[str, Any] | list[tuple[str, Any]] | tuple[tu
     """
     if args is None:
         return url
-    if not isinstance(args, (dict, list, tuple)):
-        raise TypeError(f"'args' parameter should be dict, list or tuple. Not {type(args)}")
-    added = list(args.items()) if isinstance(args, dict) else list(args)
     scheme, netloc, path, query, fragment = urlsplit(url)
     present = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
-    return urlunsplit((scheme, netloc, path, urlencode(present + added, errors="surrogateescape"), fragment))
+    query = urlencode([*present, *_pairs(args)], errors="surrogateescape")
+    return urlunsplit((scheme, netloc, path, query, fragment))
 
 
 def split_host_and_port(netloc: str) -> tuple[str, int | None]:
@@ -167,6 +165,14 @@ def encode_username_password(username: str | bytes, password: str | bytes) -> by
     if b":" in name:
         raise ValueError("a user name for HTTP authentication can't contain a colon")
     return name + b":" + _normalized(password)
+
+
+def _pairs(args: object) -> list[tuple[str, Any]]:
+    if isinstance(args, dict):
+        return list(cast("dict[str, Any]", args).items())
+    if isinstance(args, (list, tuple)):
+        return list(cast("list[tuple[str, Any]]", args))
+    raise TypeError(f"'args' parameter should be dict, list or tuple, not {type(args)}")
 
 
 def _decode_run(match: re.Match[bytes]) -> bytes:
