@@ -67,7 +67,7 @@ class GzipDecoder:
     def __init__(self) -> None:
         self._inflater = zlib.decompressobj(_GZIP_WRAPPER)
         self._pending = b""
-        self._filled = False  # the last output had the size of its limit, so there may be more without any input
+        self._filled = False  # there may be more output without any input
 
     @property
     def is_complete(self) -> bool:
@@ -133,6 +133,7 @@ class BrotliDecoder:
     def __init__(self) -> None:
         self._decompressor: Any = _require(brotli()).Decompressor()
         self._pending = b""
+        self._filled = False  # there may be more output without any input
 
     @property
     def is_complete(self) -> bool:
@@ -142,9 +143,12 @@ class BrotliDecoder:
         self._pending = data
 
     def read(self, limit: int) -> bytes:
-        while self._pending or not (self.is_complete or self._decompressor.can_accept_more_data()):
+        while self._pending or self._filled:
             data, self._pending = self._pending, b""
             output: bytes = self._decompressor.process(data, output_buffer_limit=limit)
+            # It says that it can accept more while it still has output, so only an empty output is the end of it.
+            held_back = bool(output) or (bool(data) and not self._decompressor.can_accept_more_data())
+            self._filled = held_back and not self.is_complete
             if output:
                 return output
         return b""
