@@ -17,46 +17,30 @@ IOLoop().run_sync(main)      # or, in a new program: halny.ioloop.run(main())
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import datetime
 import functools
-import inspect
-import logging
 import math
-import os
 import time
 from concurrent import futures
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
-from ._registry import current, forget_closed, hold, ioloop_for_asyncio
+from ._callbacks import run_callback
+from ._deadlines import seconds_until
+from ._handlers import DescriptorHandlers
+from ._registry import current, forget_closed, ioloop_for_asyncio
 from ._yielding import as_asyncio_future
 from .concurrent import ContextCall, is_future
-from .util import Configurable, TimeoutError  # noqa: A004 - the name under which Halny raises it
+from .util import TimeoutError  # noqa: A004 - the name under which Halny raises it
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ._selector_thread import SelectorThread
-
-app_log = logging.getLogger("halny.application")
+    from ._deadlines import Deadline
+    from .util import Configurable
 
 _T = TypeVar("_T")
 
 
-class Selectable(Protocol):
-    """What `add_handler` takes besides a descriptor: a socket, or anything with its two methods."""
-
-    def fileno(self) -> int: ...
-    def close(self) -> object: ...
-
-
-class _Handler(NamedTuple):
-    fileobj: Any
-    callback: Callable[[Any, int], object]
-    events: int
-
-
-class IOLoop(Configurable):
+class IOLoop(DescriptorHandlers):
     """An event loop: callbacks, timers, file descriptors, and coroutines to run.
 
     `IOLoop()` makes a new asyncio loop and, unless `make_current=False`, becomes the thread's current loop;
@@ -66,19 +50,7 @@ class IOLoop(Configurable):
     A new program has little need of the class: start with [`run`][halny.ioloop.run] and use asyncio's own functions.
     """
 
-    NONE = 0
-    """No event."""
-    READ = 0x001
-    """The descriptor can be read, or its peer has closed it."""
-    WRITE = 0x004
-    """The descriptor can be written to."""
-    ERROR = 0x018
-    """Accepted in a mask for the sake of old programs; errors are told as `READ` or `WRITE`."""
-
     _ioloop_for_asyncio = ioloop_for_asyncio
-
-    asyncio_loop: asyncio.AbstractEventLoop
-    """The asyncio loop that does the work."""
 
     @classmethod
     def configurable_base(cls) -> type[Configurable]:
@@ -167,8 +139,8 @@ class IOLoop(Configurable):
         if existing is not self:
             raise RuntimeError(f"IOLoop {existing!r} already associated with asyncio loop {loop!r}")
         self.asyncio_loop = loop
-        self.handlers: dict[int, _Handler] = {}
-        self.selector_loop: asyncio.AbstractEventLoop | SelectorThread = loop
+        self.handlers = {}
+        self.selector_loop = loop
         self._executor: futures.Executor | None = None
         if _is_proactor(loop):
             from .platform import SelectorThread
@@ -257,7 +229,7 @@ class IOLoop(Configurable):
         try:
             # Waking the selector is a system call, so only another thread pays for it.
             here = asyncio._get_running_loop() is loop  # pyright: ignore[reportPrivateUsage] - asyncio documents it
-            (loop.call_soon if here else loop.call_soon_threadsafe)(self._run_callback, callback)
+            (loop.call_soon if here else loop.call_soon_threadsafe)(run_callback, callback)
         except RuntimeError:
             if not loop.is_closed():
                 raise
@@ -272,7 +244,7 @@ class IOLoop(Configurable):
         """
         try:
             # The handler interrupts the loop's own thread, perhaps in its select: it must always be woken.
-            self.asyncio_loop.call_soon_threadsafe(self._run_callback, functools.partial(callback, *args, **kwargs))
+            self.asyncio_loop.call_soon_threadsafe(run_callback, functools.partial(callback, *args, **kwargs))
         except RuntimeError:
             if not self.asyncio_loop.is_closed():
                 raise
@@ -300,29 +272,9 @@ class IOLoop(Configurable):
         if not is_future(future):
             raise TypeError(f"add_future needs a future, got {future!r}; use convert_yielded for other awaitables")
         if isinstance(future, asyncio.Future) and future.get_loop() is self.asyncio_loop:
-            future.add_done_callback(lambda done: self._run_callback(functools.partial(callback, done)))
+            future.add_done_callback(lambda done: run_callback(functools.partial(callback, done)))
         else:
             future.add_done_callback(lambda done: self.add_callback(callback, done))
-
-    def _run_callback(self, callback: Callable[[], object]) -> None:
-        try:
-            result = callback()
-            if result is not None:
-                self._run_result(callback, result)
-        except asyncio.CancelledError:
-            pass
-        except Exception:
-            app_log.exception("Exception in callback %r", callback)
-
-    def _run_result(self, callback: Callable[[], object], result: object) -> None:
-        if not (is_future(result) or inspect.isawaitable(result)):
-            return  # a plain value, which nobody asked for
-
-        def log_failure(future: Any) -> None:
-            if not future.cancelled() and (error := future.exception()) is not None:
-                app_log.error("Exception in callback %r", callback, exc_info=error)
-
-        hold(as_asyncio_future(result), log_failure)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -346,7 +298,7 @@ class IOLoop(Configurable):
             raise ValueError("a delay must be a number of seconds, got nan")
         if args or kwargs:
             callback = functools.partial(callback, *args, **kwargs)
-        return self.asyncio_loop.call_later(max(0.0, delay), self._run_callback, callback)
+        return self.asyncio_loop.call_later(max(0.0, delay), run_callback, callback)
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, **kwargs: Any) -> object:
         """Call `callback` once, at the time `when`, and return a handle for `remove_timeout`.
@@ -362,19 +314,17 @@ class IOLoop(Configurable):
         """
         return self.call_later(when - self.time(), callback, *args, **kwargs)
 
-    def add_timeout(
-        self, deadline: float | datetime.timedelta, callback: Callable[..., object], *args: Any, **kwargs: Any
-    ) -> object:
-        """Call `callback` once, at a time or after a timedelta, and return a handle for `remove_timeout`.
+    def add_timeout(self, deadline: Deadline, callback: Callable[..., object], *args: Any, **kwargs: Any) -> object:
+        """Call `callback` once, at a deadline, and return a handle for `remove_timeout`.
 
         Args:
-            deadline: a time as `IOLoop.time` gives it, or a timedelta from now.
+            deadline: a time as `IOLoop.time` gives it, a timedelta from now, or a datetime.
             callback: a function or coroutine function.
             *args: its positional arguments.
             **kwargs: its keyword arguments.
 
         Raises:
-            TypeError: `deadline` is neither.
+            TypeError: `deadline` is none of these.
         """
         return self.call_later(seconds_until(deadline), callback, *args, **kwargs)
 
@@ -422,132 +372,21 @@ class IOLoop(Configurable):
             self.asyncio_loop.set_default_executor(executor)
         self._executor = executor
 
-    # --- descriptors ----------------------------------------------------------------------------------------------
-
-    def add_handler(self, fd: int | Selectable, handler: Callable[..., object], events: int) -> None:
-        """Call `handler(fd, events)` whenever a descriptor is ready. What it raises is logged.
-
-        Args:
-            fd: a descriptor, or a socket or other object with `fileno` and `close`; the handler is given what was
-                passed here.
-            handler: called with `fd` and `READ` or `WRITE`; each in a call of its own.
-            events: a mask of `READ` and `WRITE`.
-
-        Raises:
-            ValueError: the descriptor has a handler already.
-        """
-        number, fileobj = self.split_fd(fd)
-        if number in self.handlers:
-            raise ValueError(f"fd {number} added twice")
-        self.handlers[number] = _Handler(fileobj, handler, self.NONE)
-        try:
-            self.update_handler(number, events)
-        except BaseException:
-            del self.handlers[number]
-            raise
-
-    def update_handler(self, fd: int | Selectable, events: int) -> None:
-        """Change the events that a descriptor's handler is called for.
-
-        Args:
-            fd: what was given to `add_handler`, or its number.
-            events: a mask of `READ` and `WRITE`.
-
-        Raises:
-            KeyError: the descriptor has no handler.
-        """
-        number, _ = self.split_fd(fd)
-        entry = self.handlers[number]
-        changed = entry.events ^ events
-        loop = self.selector_loop
-        if changed & self.READ:
-            if events & self.READ:
-                loop.add_reader(number, self._run_handler, entry.callback, entry.fileobj, self.READ)
-            else:
-                loop.remove_reader(number)
-        if changed & self.WRITE:
-            if events & self.WRITE:
-                loop.add_writer(number, self._run_handler, entry.callback, entry.fileobj, self.WRITE)
-            else:
-                loop.remove_writer(number)
-        self.handlers[number] = entry._replace(events=events)
-
-    def remove_handler(self, fd: int | Selectable) -> None:
-        """Stop watching a descriptor; does nothing if it is not watched. Call it before closing the descriptor.
-
-        Args:
-            fd: what was given to `add_handler`, or its number.
-        """
-        number, _ = self.split_fd(fd)
-        entry = self.handlers.pop(number, None)
-        if entry is None or self.asyncio_loop.is_closed():
-            return
-        if entry.events & self.READ:
-            self.selector_loop.remove_reader(number)
-        if entry.events & self.WRITE:
-            self.selector_loop.remove_writer(number)
-
-    def _run_handler(self, handler: Callable[[Any, int], object], fileobj: Any, events: int) -> None:
-        try:
-            result = handler(fileobj, events)
-            if result is not None:
-                self._run_result(functools.partial(handler, fileobj, events), result)
-        except asyncio.CancelledError:
-            pass
-        except Exception:
-            app_log.exception("Exception in handler %r for fd %r", handler, fileobj)
-
-    def split_fd(self, fd: int | Selectable) -> tuple[int, int | Selectable]:
-        """Return a descriptor's number, and the object that was given.
-
-        Args:
-            fd: a descriptor or an object with `fileno`.
-        """
-        return (fd, fd) if isinstance(fd, int) else (fd.fileno(), fd)
-
-    def close_fd(self, fd: int | Selectable) -> None:
-        """Close a descriptor; one that is closed already is no error.
-
-        Args:
-            fd: a descriptor or an object with `close`.
-        """
-        with contextlib.suppress(OSError):
-            if isinstance(fd, int):
-                os.close(fd)
-            else:
-                fd.close()
-
-
-def seconds_until(deadline: float | datetime.timedelta) -> float:
-    """Return how many seconds there are left to a deadline, as `IOLoop.add_timeout` takes it.
-
-    Args:
-        deadline: a `time.time()`, or a timedelta from now.
-
-    Raises:
-        TypeError: it is neither.
-    """
-    if isinstance(deadline, datetime.timedelta):
-        return deadline.total_seconds()
-    if isinstance(cast("object", deadline), (int, float)):
-        return deadline - time.time()
-    raise TypeError(f"Unsupported deadline {deadline!r}")
-
 
 def _is_proactor(loop: asyncio.AbstractEventLoop) -> bool:
     proactor = getattr(asyncio, "ProactorEventLoop", None)  # Windows has it
     return proactor is not None and isinstance(loop, proactor)
 
 
-async def _run_within(func: Callable[[], Any], timeout: float | None) -> Any:
+async def _run_within(func: Callable[[], Any], seconds: float | None) -> Any:
     result = func()
     if result is None:
         return None
     waited = as_asyncio_future(result)
-    if timeout is None:
+    if seconds is None:
         return await waited
     try:
-        await asyncio.wait([waited], timeout=timeout)
+        await asyncio.wait([waited], timeout=seconds)
         if waited.done():
             return waited.result()
     except asyncio.CancelledError:
@@ -556,4 +395,4 @@ async def _run_within(func: Callable[[], Any], timeout: float | None) -> Any:
     waited.cancel()
     await asyncio.wait([waited])
     error = None if waited.cancelled() else waited.exception()
-    raise TimeoutError(f"Operation timed out after {timeout} seconds") from error
+    raise TimeoutError(f"Operation timed out after {seconds} seconds") from error

@@ -7,7 +7,7 @@ a period makes the calls it has covered fall out; they are not made up for.
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import inspect
 import logging
 import math
@@ -32,9 +32,7 @@ class PeriodicCallback:
     calls go on.
     """
 
-    def __init__(
-        self, callback: Callable[[], object], callback_time: datetime.timedelta | float, jitter: float = 0
-    ) -> None:
+    def __init__(self, callback: Callable[[], object], callback_time: dt.timedelta | float, jitter: float = 0) -> None:
         """Make a periodic callback that has not started.
 
         Args:
@@ -46,8 +44,8 @@ class PeriodicCallback:
         Raises:
             ValueError: the period is not positive.
         """
-        if isinstance(callback_time, datetime.timedelta):
-            callback_time = callback_time / datetime.timedelta(milliseconds=1)
+        if isinstance(callback_time, dt.timedelta):
+            callback_time = callback_time / dt.timedelta(milliseconds=1)
         if not callback_time > 0:
             raise ValueError(f"Periodic callback must have a positive callback_time, got {callback_time!r}")
         self.callback = callback
@@ -60,7 +58,7 @@ class PeriodicCallback:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Start the calls, the first one after a period, on the current `IOLoop`. Does nothing if they go on already."""
+        """Start the calls on the current `IOLoop`, the first after one period. Does nothing if they go on already."""
         if self._running:
             return
         self.io_loop = IOLoop.current()
@@ -101,7 +99,7 @@ class PeriodicCallback:
                 return
         except asyncio.CancelledError:
             pass
-        except Exception:
+        except Exception:  # noqa: BLE001 - nobody else would hear of it
             app_log.exception("Exception in callback %r", self.callback)
         self._calling = False
         self._schedule()

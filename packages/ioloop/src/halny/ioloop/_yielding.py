@@ -10,13 +10,13 @@ import asyncio
 import functools
 import inspect
 import logging
-from concurrent import futures
 from typing import TYPE_CHECKING, Any
 
 from .concurrent import chain_future, current_asyncio_loop, future_add_done_callback, is_future, new_future
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
+    from concurrent import futures
 
     QuietExceptions = type[BaseException] | tuple[type[BaseException], ...]
 

@@ -224,9 +224,7 @@ def future_set_result_unless_cancelled(future: asyncio.Future[_T] | futures.Futu
         future.set_result(value)
 
 
-def future_set_exception_unless_cancelled(
-    future: asyncio.Future[_T] | futures.Future[_T], exc: BaseException
-) -> None:
+def future_set_exception_unless_cancelled(future: asyncio.Future[_T] | futures.Future[_T], exc: BaseException) -> None:
     """Set the exception of a future; if it was cancelled, log the exception instead, so that it is not lost.
 
     Args:

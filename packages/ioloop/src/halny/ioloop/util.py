@@ -1,4 +1,4 @@
-"""Small tools that the other packages and their users share: configurable classes, argument replacement, imports by name.
+"""Small tools that the other packages and their users share: configurable classes, imports by name and the like.
 
 Nothing here knows of event loops. The module keeps the names that Tornado's users import from `util`.
 
@@ -19,12 +19,12 @@ import importlib
 import inspect
 import re
 import sys
-import unittest
 import zlib
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
+    import unittest
     from collections.abc import Callable, Mapping, Sequence
     from types import CodeType, TracebackType
 
@@ -45,8 +45,6 @@ __all__ = [
     "timedelta_to_seconds",
     "unicode_type",
 ]
-
-_T = TypeVar("_T")
 
 bytes_type = bytes
 """`bytes`, under the name that old programs use."""
@@ -198,7 +196,7 @@ def re_unescape(s: str) -> str:
     return _ESCAPE.sub(_unescape_one, s)
 
 
-def timedelta_to_seconds(td: datetime.timedelta) -> float:
+def timedelta_to_seconds(td: dt.timedelta) -> float:
     """Return the length of a timedelta in seconds.
 
     Args:
@@ -251,7 +249,7 @@ class Configurable:
             """Set the new object up; takes the constructor's arguments, in place of `__init__`."""
 
     @classmethod
-    def configure(cls, impl: None | str | type[Configurable], **kwargs: Any) -> None:
+    def configure(cls, impl: str | type[Configurable] | None, **kwargs: Any) -> None:
         """Choose the class that calling this interface makes an object of.
 
         Args:
