@@ -93,11 +93,15 @@ def test_lists_take_linear_time(value: str) -> None:
     assert seconds(lambda: etag_matches(value, '"b"')) < LIMIT
 
 
+def tag_of(weak: bool, text: str) -> str:
+    return f'{"W/" * weak}"{text}"'
+
+
 TAGS = st.builds(
-    lambda weak, text: f'{"W/" * weak}"{text}"',
+    tag_of,
     st.booleans(),
     st.text(
-        st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters='"\x7f', exclude_categories=("Cc",))
+        st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters='"\x7f', exclude_categories=["Cc"])
     ),
 )
 

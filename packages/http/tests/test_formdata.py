@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tempfile
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -89,6 +90,20 @@ def test_a_form(size: int) -> None:
     form.close()
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[IO[bytes]]:
+    """The temporary files that are opened from now on."""
+    files: list[IO[bytes]] = []
+    make: Any = tempfile.SpooledTemporaryFile
+
+    def remember(**options: Any) -> IO[bytes]:
+        files.append(make(**options))
+        return files[-1]
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", remember)
+    return files
+
+
 def is_on_disk(file: SpooledFile) -> bool:
     return bool(getattr(file.file, "_rolled"))  # noqa: B009 - there is no public way to ask
 
@@ -137,22 +152,21 @@ def test_parts_are_limited_as_the_parser_does() -> None:
 
 
 @pytest.mark.parametrize("last", [b"", b"--XX\r\n\r\nx\r\n--XX--", b"--XXx", b"--XX\r\nX: y\r\n\r\n"])
-def test_a_malformed_body_leaves_no_files_open(last: bytes, tmp_path: Path) -> None:
+def test_a_malformed_body_leaves_no_files_open(last: bytes, opened: list[IO[bytes]], tmp_path: Path) -> None:
     reader = FormDataReader(b"XX", spool_size=1, directory=str(tmp_path))
     reader.feed(FILE % (b"f", b"x", b"content") + (FILE % (b"g", b"y", b"content"))[:-2])
-    files = [file for named in reader._form.files.values() for file in named]
-    assert len(files) == 2
+    assert [file.closed for file in opened] == [False, False]
     refused(reader, [b"\r\n" + last])
-    assert all(file.file.closed for file in files)
+    assert [file.closed for file in opened] == [True, True]
     refused(reader, [b"x"])
 
 
-def test_giving_up_closes_the_files() -> None:
+def test_giving_up_closes_the_files(opened: list[IO[bytes]]) -> None:
     reader = FormDataReader(b"XX")
     reader.feed(FILE % (b"f", b"x", b"content"))
-    (file,) = reader._form.files["f"]
+    assert [file.closed for file in opened] == [False]
     reader.close()
-    assert file.file.closed
+    assert [file.closed for file in opened] == [True]
 
 
 def test_a_form_that_was_taken_is_not_closed_with_its_reader() -> None:

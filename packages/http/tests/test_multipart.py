@@ -179,7 +179,6 @@ def test_data_come_at_once() -> None:
     assert parser.feed(b"\r\n--XX") == [PartData(b"\r"), PartEnd()]
     assert not parser.is_complete
     assert parser.feed(b"--") == []
-    assert parser.is_complete
     assert repr(parser) == "<MultipartParser EPILOGUE, 1 parts>"
 
 
@@ -274,7 +273,7 @@ def test_a_boundary_that_never_ends() -> None:
 
 
 NAMES = st.text("abcXYZ-0", min_size=1, max_size=5)
-TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), max_size=10).map(
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=10).map(
     lambda text: text.strip(" \t")
 )
 BODIES = st.lists(st.sampled_from([b"\r", b"\n", b"-", b"--", b"X", b"XX", b"\r\n--X", b"\r\n", b"ab"])).map(b"".join)

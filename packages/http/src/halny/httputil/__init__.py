@@ -17,25 +17,27 @@ from halny.http import (
     ParseUrlEncodedConfig,
     RequestStartLine,
     ResponseStartLine,
+    encode_header_parameters,
     encode_username_password,
     format_timestamp,
     parse_body_arguments,
     parse_cookie,
+    parse_header_parameters,
     parse_multipart_form_data,
     parse_request_start_line,
     parse_response_start_line,
     qs_to_qsl,
     responses,
     set_parse_body_config,
+    split_header_parameters,
     split_host_and_port,
     url_concat,
 )
-from halny.http import encode_header_parameters as _encode_header
-from halny.http import parse_header_parameters as _parse_header
-from halny.http import split_header_parameters as _parseparam
 
 # Not public in Tornado either, but well-known programs lean on them.
-_private = (_encode_header, _parse_header, _parseparam)
+_encode_header = encode_header_parameters
+_parse_header = parse_header_parameters
+_parseparam = split_header_parameters
 
 __all__ = [
     "HTTP_WHITESPACE",
