@@ -15,6 +15,7 @@ from halny.http import (
     ContentEncoder,
     HTTPInputError,
     HTTPRefusal,
+    _coders,
     choose_coding,
     decode_content,
     supported_codings,
@@ -200,6 +201,18 @@ def test_a_coding_without_its_library_is_as_good_as_unknown(library: str, monkey
         ContentDecoder(coding, max_size=1)
     with pytest.raises(ValueError, match="unsupported"):
         ContentEncoder(coding)
+
+
+@pytest.mark.parametrize("library", ["brotli", "zstd"])
+def test_an_engine_without_its_library_says_so(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"halny.http._coders.{library}", lambda: None)
+    engines: list[Callable[[], object]] = {
+        "brotli": [_coders.BrotliDecoder, lambda: _coders.BrotliEncoder(1)],
+        "zstd": [_coders.ZstdDecoder, lambda: _coders.ZstdEncoder(1)],
+    }[library]
+    for engine in engines:
+        with pytest.raises(ImportError, match="not installed"):
+            engine()
 
 
 LEVELS = {"gzip": (0, 9), "deflate": (0, 9), "br": (0, 11), "zstd": (1, 19)}

@@ -179,14 +179,11 @@ def _read_parts(boundary: bytes, data: bytes, config: ParseMultipartConfig) -> l
     events = parser.feed(data)
     parser.finish()
     parts: list[tuple[FormPart, bytes]] = []
-    part, body = None, b""
-    for event in events:  # fed at once, a part has at most one piece of data
+    for event in events:
         if isinstance(event, PartBegin):
-            part, body = read_disposition(event.raw_headers), b""
-        elif isinstance(event, PartData):
-            body = event.data
-        elif part is not None:
-            parts.append((part, body))
+            parts.append((read_disposition(event.raw_headers), b""))
+        elif isinstance(event, PartData):  # fed at once, a part has one piece of data
+            parts[-1] = (parts[-1][0], event.data)
     return parts
 
 

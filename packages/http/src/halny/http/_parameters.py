@@ -17,7 +17,7 @@ from ._validation import HTTP_WHITESPACE, is_field_value, is_token
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_SEGMENT = re.compile(r'(?:[^;"]++|"(?:[^"\\]++|\\.)*+"?)*+', re.DOTALL)
+_SEGMENTS = re.compile(r'(?:\A|;)((?:[^;"]++|"(?:[^"\\]++|\\.)*+"?)*+)', re.DOTALL).finditer
 _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL).fullmatch
 # Only these two are escaped in practice. Browsers send a backslash in a file's name as it is (WHATWG form data), so
 # that `"C:\dir\file"` must keep the others.
@@ -125,13 +125,8 @@ def _segments(text: str) -> Iterator[str]:
         for segment in text.split(";"):
             yield segment.strip(HTTP_WHITESPACE)
         return
-    position, end = -1, len(text)
-    while position < end:
-        match = _SEGMENT.match(text, position + 1)
-        if match is None:  # never: the pattern matches the empty string too
-            return
-        position = match.end()
-        yield match.group().strip(HTTP_WHITESPACE)
+    for match in _SEGMENTS(text):
+        yield match[1].strip(HTTP_WHITESPACE)
 
 
 def _unquoted(value: str, *, strict: bool) -> str:
