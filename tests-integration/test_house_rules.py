@@ -216,6 +216,16 @@ def test_a_new_package_must_be_put_on_every_list(workspace: Workspace) -> None:
     assert len(workspace.lists()) == 8
 
 
+def test_the_lists_of_names_can_be_written(workspace: Workspace) -> None:
+    workspace.write("packages/low/src/halny/gen/__init__.py", "")
+    workspace.write("packages/low/src/halny/gen/py.typed", "")
+    spread = textwrap.dedent(LAYERS).replace(' = ["', ' = [\n"').replace('"]\n', '"\n]\n')
+    workspace.write("pyproject.toml", spread)
+    assert len(workspace.lists()) == 2
+    check_packages.Checker(workspace.root).write_lists()
+    assert workspace.lists() == []
+
+
 def test_a_portion_has_one_owner(workspace: Workspace) -> None:
     for short in ("low", "high"):
         workspace.write(f"packages/{short}/src/halny/gen/__init__.py", "")

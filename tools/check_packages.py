@@ -1,6 +1,7 @@
 """Checks that every list of packages equals the folders of `packages/`, and that each of these is complete.
 
     tools/hatch run types:rules
+    tools/hatch run lists    # writes the lists in pyproject.toml anew
 
 Some tools take no globs, so the packages are named in `pyproject.toml` (types, coverage, layers) and in `mkdocs.yml`.
 This compares each of those lists with the folders, and prints what it should be where it differs.
@@ -9,6 +10,7 @@ This compares each of those lists with the folders, and prints what it should be
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -37,9 +39,7 @@ class Checker:
         self.settings = root_settings(self.root)["tool"]
 
     def run(self) -> list[str]:
-        self.check_types()
-        self.check_coverage()
-        self.check_layers()
+        self.check_lists()
         self.check_docs()
         self.check_owners()
         for package in self.packages:
@@ -51,27 +51,43 @@ class Checker:
         if found != wanted:
             self.problems.append(f"{where} is {found!r}, and by packages/ it should be {wanted!r}")
 
-    def check_types(self) -> None:
-        sources = [str(package.source.relative_to(self.root)) for package in self.coded]
+    def lists(self) -> dict[str, list[str]]:
+        """What the lists in `pyproject.toml` must be, by the key that each one has."""
         base = "$MYPY_CONFIG_FILE_DIR"
-        wanted = [base, *(f"{base}/{source}" for source in sources)]
-        self.equal("pyproject.toml: tool.mypy.mypy_path", self.settings["mypy"]["mypy_path"], wanted)
-        self.equal("pyproject.toml: tool.pyright.extraPaths", self.settings["pyright"]["extraPaths"], sources)
-
-    def check_coverage(self) -> None:
+        sources = [str(package.source.relative_to(self.root)) for package in self.coded]
         portions = sorted(portion for package in self.coded for portion in package.portions)
-        named = self.settings["coverage"]["run"]["source_pkgs"]
-        self.equal("pyproject.toml: tool.coverage.run.source_pkgs", named, portions)
+        return {
+            "mypy_path": [base, *(f"{base}/{source}" for source in sources)],
+            "extraPaths": sources,
+            "source_pkgs": portions,
+            "root_packages": portions,
+        }
 
-    def check_layers(self) -> None:
-        linter = self.settings["importlinter"]
-        portions = sorted(portion for package in self.coded for portion in package.portions)
-        self.equal("pyproject.toml: tool.importlinter.root_packages", linter["root_packages"], portions)
+    def check_lists(self) -> None:
+        lists = self.lists()
+        mypy, pyright, coverage, linter = (
+            self.settings[name] for name in ("mypy", "pyright", "coverage", "importlinter")
+        )
+        self.equal("pyproject.toml: tool.mypy.mypy_path", mypy["mypy_path"], lists["mypy_path"])
+        self.equal("pyproject.toml: tool.pyright.extraPaths", pyright["extraPaths"], lists["extraPaths"])
+        self.equal(
+            "pyproject.toml: tool.coverage.run.source_pkgs", coverage["run"]["source_pkgs"], lists["source_pkgs"]
+        )
+        self.equal("pyproject.toml: tool.importlinter.root_packages", linter["root_packages"], lists["root_packages"])
         layers = next(contract["layers"] for contract in linter["contracts"] if contract["type"] == "layers")
         named = sorted(name.strip() for layer in layers for name in layer.split("|"))
         self.equal(
             "pyproject.toml: the layers of tool.importlinter", named, [f"halny.{each.short}" for each in self.coded]
         )
+
+    def write_lists(self) -> None:
+        """Puts what they must be in place of the lists in `pyproject.toml`."""
+        path = self.root / "pyproject.toml"
+        text = path.read_text(encoding="utf-8")
+        for key, values in self.lists().items():
+            lines = "".join(f'  "{value}",\n' for value in values)
+            text = re.sub(rf"(^{key} = \[[^\n]*\n).*?^\]", rf"\g<1>{lines}]", text, flags=re.MULTILINE | re.DOTALL)
+        path.write_text(text, encoding="utf-8")
 
     def check_docs(self) -> None:
         # As text: the file's own parser is an environment away, and what is looked for is unmistakable.
@@ -146,6 +162,8 @@ def _bound(match: re.Match[str], group: int) -> tuple[int, int, int]:
 
 
 def main() -> int:
+    if sys.argv[1:] == ["--write"]:
+        Checker(ROOT).write_lists()
     problems = Checker(ROOT).run()
     for problem in problems:
         print(problem)

@@ -40,7 +40,7 @@ def main() -> None:
         other = pins.setdefault(normalised(name), version)
         if other != version:
             raise SystemExit(f"{name} is there as {other} and as {version}: remove the older environment")
-    lines = [f"{name}=={version}\n" for name, version in pins.items()]
+    lines = [f"{name}=={version}\n" for name, version in sorted(pins.items())]
     (ROOT / "tools" / "constraints.txt").write_text(_HEADER + "".join(lines), encoding="utf-8")
     print(f"{len(lines)} versions pinned")
 
