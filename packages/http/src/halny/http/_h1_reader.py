@@ -27,7 +27,7 @@ _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]*)([/?].*)?", re.IGNORECASE | re.DOTALL)
 # What says how the message is framed and what becomes of the connection, in a lower-cased head.
 _DECIDING: Final = re.compile(
-    rb"\n(host|connection|content-length|transfer-encoding|expect|upgrade):[ \t]*([^\r]*)"
+    rb"\n(host|connection|content-length|transfer-encoding|expect|upgrade|if-none-match):[ \t]*([^\r]*)"
 )
 _KEEP_ALIVE: Final = (b"connection", b"keep-alive")
 
@@ -47,6 +47,7 @@ class RequestHead:
 
     __slots__ = (
         "chunked",
+        "conditional",
         "content_length",
         "expect_continue",
         "host",
@@ -76,6 +77,8 @@ class RequestHead:
     """Whether the peer lets the connection stay open after the response."""
     expect_continue: bool
     """Whether the peer waits for `100 Continue` before it sends the body."""
+    conditional: bool
+    """Whether there is an `If-None-Match` header, which spares others to look."""
     upgrade: str
     """The value of `Upgrade` where `Connection` names it, lower-cased, else empty."""
 
@@ -89,6 +92,7 @@ class RequestHead:
         self.chunked = False
         self.keep_alive = version == "HTTP/1.1"
         self.expect_continue = False
+        self.conditional = False
         self.upgrade = ""
 
     def __repr__(self) -> str:
@@ -274,6 +278,7 @@ def _decide(head: RequestHead, deciding: list[tuple[bytes, bytes]]) -> None:
     for name, value in deciding:
         fields.setdefault(name, []).append(value.strip(b" \t"))
     options = {option.strip(b" \t") for value in fields.get(b"connection", ()) for option in value.split(b",")}
+    head.conditional = b"if-none-match" in fields
     if b"close" in options:
         head.keep_alive = False
     elif head.version == "HTTP/1.0":

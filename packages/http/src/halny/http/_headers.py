@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import cached_property
 from typing import Any, Final, TypeVar, cast, overload
 
 from ._exceptions import HTTPInputError
-from ._lazy import lazy
 
 DefaultT = TypeVar("DefaultT")
 
@@ -67,7 +67,7 @@ class HTTPHeaders(MutableMapping[str, str]):
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (type(self), list(self.get_all()))
 
-    @lazy
+    @cached_property
     def _values(self) -> dict[str, list[str]]:
         values: dict[str, list[str]] = {}
         section = self._section

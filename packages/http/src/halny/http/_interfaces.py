@@ -90,6 +90,8 @@ class HTTPConnection(ABC):
 class HTTPMessageDelegate:
     """Is told of one message, part by part. The methods do nothing unless they are overridden."""
 
+    __slots__ = ()
+
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
@@ -136,6 +138,8 @@ class HTTPServerConnectionDelegate:
 class Endpoint(ABC):
     """Answers one request."""
 
+    __slots__ = ()
+
     max_body_size: int | None = None
     """How many bytes of body this request may have, or None for the server's own limit."""
 
@@ -152,6 +156,8 @@ class Endpoint(ABC):
 
 class StreamingEndpoint(Endpoint):
     """Answers one request and takes its body as it comes; `run` is called when the head is complete."""
+
+    __slots__ = ()
 
     @abstractmethod
     def wait_for_body(self) -> Awaitable[None] | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import time
+from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ._exceptions import HTTPInputError
 from ._headers import HTTPHeaders
-from ._lazy import lazy
 
 if TYPE_CHECKING:
     from ._body import HTTPFile
@@ -177,32 +177,32 @@ class HTTPServerRequest:
         request._start_time = time.time()
         return request
 
-    @lazy
+    @cached_property
     def headers(self) -> HTTPHeaders:
         """The header fields."""
         head = self._head
         return HTTPHeaders.from_section(head.section) if head is not None else HTTPHeaders()
 
-    @lazy
+    @cached_property
     def host_name(self) -> str:
         """The host that was asked for, in lower case and without its port."""
         from ._urls import split_host_and_port
 
         return split_host_and_port(self.host.lower())[0]
 
-    @lazy
+    @cached_property
     def query_arguments(self) -> dict[str, list[bytes]]:
         """The arguments in the query, percent-decoded, by name."""
         from ._urls import parse_arguments
 
         return parse_arguments(self.query) if self.query else {}
 
-    @lazy
+    @cached_property
     def body_arguments(self) -> dict[str, list[bytes]]:
         """The arguments in a form's body, by name."""
         return {}
 
-    @lazy
+    @cached_property
     def arguments(self) -> dict[str, list[bytes]]:
         """The arguments of the query and of the body, by name."""
         merged = {name: list(values) for name, values in self.query_arguments.items()}
@@ -210,7 +210,7 @@ class HTTPServerRequest:
             merged.setdefault(name, []).extend(values)
         return merged
 
-    @lazy
+    @cached_property
     def files(self) -> dict[str, list[HTTPFile]]:
         """The uploaded files by the names of their fields."""
         return {}
@@ -220,7 +220,7 @@ class HTTPServerRequest:
         """The cookies that the client sent."""
         return self._cookies
 
-    @lazy
+    @cached_property
     def _cookies(self) -> SimpleCookie:
         from ._cookies import parse_cookie
 
@@ -233,6 +233,12 @@ class HTTPServerRequest:
                 except CookieError:
                     continue  # a name that RFC 6265 does not allow loses its cookie, not the others
         return jar
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether there is an `If-None-Match` header."""
+        head = self._head
+        return "If-None-Match" in self.headers if head is None else head.conditional
 
     @property
     def has_body(self) -> bool:

@@ -2,6 +2,7 @@
 
 from ._server import HTTPServer
 from ._settings import Timeouts
+from ._sources import CallableDelegate, DelegateEndpoint
 from ._version import __version__ as __version__
 
-__all__ = ["HTTPServer", "Timeouts"]
+__all__ = ["CallableDelegate", "DelegateEndpoint", "HTTPServer", "Timeouts"]

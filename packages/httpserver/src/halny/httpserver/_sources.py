@@ -95,7 +95,7 @@ class DelegateSource(EndpointSource):
         """See `EndpointSource.find_endpoint`."""
         connection = request.connection
         assert connection is not None
-        return _DelegateEndpoint(self._delegate.start_request(request.server_connection, connection), request)
+        return DelegateEndpoint(self._delegate.start_request(request.server_connection, connection), request)
 
     def on_close(self, server_connection: object) -> None:
         """Tell the delegate that a connection was closed."""
@@ -103,7 +103,7 @@ class DelegateSource(EndpointSource):
 
 
 @final
-class _DelegateEndpoint(StreamingEndpoint):
+class DelegateEndpoint(StreamingEndpoint):
     def __init__(self, delegate: HTTPMessageDelegate, request: HTTPServerRequest) -> None:
         self._delegate = delegate
         self._request = request

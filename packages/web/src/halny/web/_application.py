@@ -1,0 +1,251 @@
+"""An application: its handlers, its settings, and the way from a request to a handler.
+
+Strategy: requests are found their handler by `find_endpoint`, unless a subclass has its own `find_handler`,
+`get_handler_delegate`, `start_request` or `__call__`; then everything goes through those, as they expect.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import TYPE_CHECKING, Any, cast, final
+
+from halny.http import Endpoint, EndpointSource, HTTPMessageDelegate, HTTPServerRequest
+from halny.httpserver import DelegateEndpoint, HTTPServer
+
+from ._delegates import HandlerDelegate, HandlerEndpoint, StreamingHandlerEndpoint
+from ._stock import ErrorHandler
+from ._handler import RequestHandler
+from ._matchers import AnyMatches, DefaultHostMatches, HostMatches
+from ._routing import ReversibleRouter, ReversibleRuleRouter, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._routing import _RuleList
+    from ._transforms import OutputTransform
+
+access_log = logging.getLogger("halny.access")
+
+
+class ApplicationRouter(ReversibleRuleRouter):
+    """Leads to an application's handlers.
+
+    Args:
+        application: makes the delegates of handler classes.
+        rules: as for `RuleRouter`.
+    """
+
+    _routes_to_handlers = True
+
+    def __init__(self, application: Application, rules: _RuleList | None = None) -> None:
+        self.application = application
+        super().__init__(rules)
+
+    def process_rule(self, rule: Rule) -> Rule:
+        """See `RuleRouter.process_rule`: a list of rules becomes a router."""
+        rule = super().process_rule(rule)
+        if isinstance(rule.target, (list, tuple)):
+            rule.target = ApplicationRouter(self.application, cast("_RuleList", rule.target))
+        return rule
+
+    def get_target_delegate(
+        self, target: Any, request: HTTPServerRequest, **target_params: Any
+    ) -> HTTPMessageDelegate | None:
+        """See `RuleRouter.get_target_delegate`."""
+        if isinstance(target, type) and issubclass(target, RequestHandler):
+            return self.application.get_handler_delegate(request, target, **target_params)
+        return super().get_target_delegate(target, request, **target_params)
+
+
+class Application(ReversibleRouter):
+    """A collection of handlers that make up a web application.
+
+    It is given to a server, or listens itself:
+
+        application = Application([(r"/", MainHandler), (r"/user/([0-9]+)", UserHandler)])
+        application.listen(8888)
+
+    Args:
+        handlers: rules, tried in order: tuples of a pattern, a handler class, and perhaps the arguments of its
+            `initialize` and the name of the route; or `URLSpec` and `Rule` objects.
+        default_host: the host that requests which match no host pattern are taken to be for.
+        transforms: output transforms in place of the usual ones.
+        **settings: what handlers see as `settings`. Some are read by the framework.
+    """
+
+    def __init__(
+        self,
+        handlers: _RuleList | None = None,
+        default_host: str | None = None,
+        transforms: list[type[OutputTransform]] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.settings = settings
+        self.default_host = default_host
+        self.transforms: list[type[OutputTransform]] = transforms or []
+        self.wildcard_router = ApplicationRouter(self, handlers)
+        self.default_router = ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
+
+    def listen(
+        self,
+        port: int,
+        address: str | None = None,
+        *,
+        family: socket.AddressFamily = socket.AF_UNSPEC,
+        backlog: int = 128,
+        flags: int | None = None,
+        reuse_port: bool = False,
+        **kwargs: Any,
+    ) -> HTTPServer:
+        """Start an HTTP server for this application on a port.
+
+        Args:
+            port: the port; 0 lets the system choose one.
+            address: an IP address or a host name; None and the empty one mean all interfaces.
+            family: restricts the addresses to IPv4 or IPv6.
+            backlog: how many connections may wait to be accepted.
+            flags: for `getaddrinfo`.
+            reuse_port: whether several processes may listen on the port.
+            **kwargs: further arguments of [`HTTPServer`][halny.httpserver.HTTPServer].
+
+        Returns:
+            The server, which can be stopped.
+
+        Raises:
+            OSError: the address can't be had, for example because the port is in use.
+        """
+        server = HTTPServer(self, **kwargs)
+        server.listen(port, address, family=family, backlog=backlog, flags=flags, reuse_port=reuse_port)
+        return server
+
+    def add_handlers(self, host_pattern: str, host_handlers: _RuleList) -> None:
+        """Add handlers for the hosts that a pattern matches; patterns are tried in the order in which they came.
+
+        Args:
+            host_pattern: a regular expression for the whole host name.
+            host_handlers: rules, as for the class.
+        """
+        matcher = HostMatches(host_pattern)
+        rule = Rule(matcher, ApplicationRouter(self, host_handlers))
+        self.default_router.rules.insert(-1, rule)
+        if self.default_host is not None:
+            default = DefaultHostMatches(self, matcher.host_pattern)
+            self.wildcard_router.add_rules([Rule(default, ApplicationRouter(self, host_handlers))])
+
+    def add_transform(self, transform_class: type[OutputTransform]) -> None:
+        """Let all output go through a transform, after those that are there.
+
+        Args:
+            transform_class: is made for each request.
+        """
+        self.transforms.append(transform_class)
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
+        """Return what is told of a request; a subclass may override this.
+
+        Args:
+            request: the request, whose body is not there yet.
+            **kwargs: passed on to `get_handler_delegate`.
+        """
+        found = self.default_router.find_handler(request)
+        if found is not None:
+            return found
+        handler_class, handler_kwargs = self._fallback()
+        return self.get_handler_delegate(request, handler_class, handler_kwargs)
+
+    def get_handler_delegate(
+        self,
+        request: HTTPServerRequest,
+        target_class: type[RequestHandler],
+        target_kwargs: dict[str, Any] | None = None,
+        path_args: list[bytes | None] | None = None,
+        path_kwargs: dict[str, bytes | None] | None = None,
+    ) -> HTTPMessageDelegate:
+        """Return what runs a handler on a request.
+
+        Args:
+            request: the request.
+            target_class: the handler class.
+            target_kwargs: the arguments of its `initialize`.
+            path_args: positional arguments of its methods.
+            path_kwargs: keyword arguments of its methods.
+        """
+        return HandlerDelegate(self, request, target_class, target_kwargs or {}, path_args or [], path_kwargs or {})
+
+    def reverse_url(self, name: str, *args: Any) -> str:
+        """Return the path of a named route.
+
+        Args:
+            name: the name that its rule gives.
+            *args: what takes the places of the pattern's groups: text, bytes, or what `str` makes text of.
+
+        Raises:
+            KeyError: there is no route of that name.
+            ValueError: its pattern can't be reversed, or the number of arguments is wrong.
+        """
+        url = self.default_router.reverse_url(name, *args)
+        if url is None:
+            raise KeyError(f"{name} not found in named urls")
+        return url
+
+    def log_request(self, handler: RequestHandler) -> None:
+        """Write a request to the access log; the setting `log_function` does it in its place.
+
+        Args:
+            handler: the handler, which has finished.
+        """
+        if "log_function" in self.settings:
+            self.settings["log_function"](handler)
+            return
+        status = handler.get_status()
+        level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
+        if access_log.isEnabledFor(level):
+            milliseconds = 1000.0 * handler.request.request_time()
+            access_log.log(level, "%d %s %.2fms", status, handler.request_summary(), milliseconds)
+
+    # The endpoint way
+
+    def endpoint_source(self) -> EndpointSource | None:
+        """Return the source of this application's endpoints, or None where a subclass finds handlers in its own way."""
+        cls = type(self)
+        for name in ("find_handler", "get_handler_delegate", "start_request", "__call__"):
+            if getattr(cls, name, None) is not getattr(Application, name, None):
+                return None
+        return _ApplicationEndpoints(self)
+
+    def _fallback(self) -> tuple[type[RequestHandler], dict[str, Any]]:
+        """Return the handler for what no rule matches, and the arguments of its `initialize`."""
+        handler_class = self.settings.get("default_handler_class")
+        if handler_class is not None:
+            return handler_class, self.settings.get("default_handler_args", {})
+        return ErrorHandler, {"status_code": 404}
+
+
+@final
+class _ApplicationEndpoints(EndpointSource):
+    """Finds the handler of each request."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:
+        application = self._application
+        router = application.default_router
+        # Without handlers for hosts the only rule is the one that leads to the wildcard router.
+        found = (application.wildcard_router if len(router.rules) == 1 else router).find(request)
+        if found is None:
+            handler_class, handler_kwargs = application._fallback()
+            return HandlerEndpoint(application, request, handler_class, handler_kwargs, [], {})
+        rule, params, delegate = found
+        if delegate is not None:
+            if isinstance(delegate, HandlerDelegate):
+                return delegate.endpoint()
+            return DelegateEndpoint(delegate, request)
+        handler_class = rule.target
+        kind = StreamingHandlerEndpoint if handler_class._stream_request_body else HandlerEndpoint
+        if params:
+            return kind(
+                application, request, handler_class, rule.target_kwargs, params["path_args"], params["path_kwargs"]
+            )
+        return kind(application, request, handler_class, rule.target_kwargs, [], {})

@@ -1,0 +1,48 @@
+"""What all parts of `RequestHandler` share: the request, the application, and the state of the response."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from halny.http import HTTPServerRequest
+
+    from ._application import Application
+    from ._transforms import OutputTransform
+
+
+class HandlerBase:
+    """The ground on which the parts of `RequestHandler` stand; each part is one concern and one file."""
+
+    application: Application
+    """The application that this handler belongs to."""
+    request: HTTPServerRequest
+    """The request that is being answered."""
+    path_args: list[Any]
+    """The positional arguments from the path."""
+    path_kwargs: dict[str, Any]
+    """The keyword arguments from the path."""
+
+    # State that starts out the same for every request lives on the class until it changes.
+    _finished = False
+    _headers_written = False
+    _auto_finish = True
+    _transforms: list[OutputTransform]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The application's settings."""
+        return self.application.settings
+
+    def require_setting(self, name: str, feature: str = "this feature") -> None:
+        """Raise an exception that names a setting, unless the application has it.
+
+        Args:
+            name: the setting.
+            feature: what needs it, for the message.
+
+        Raises:
+            RuntimeError: the application lacks it.
+        """
+        if not self.application.settings.get(name):
+            raise RuntimeError(f"you must define the {name!r} setting in your application to use {feature}")

@@ -1,0 +1,236 @@
+"""Hands requests to handlers, in both of the ways in which a server offers them.
+
+`HandlerEndpoint` and `StreamingHandlerEndpoint` are the endpoint way: the server collects the body, or streams it.
+`HandlerDelegate` is the delegate way, for whatever finds handlers by its own rules. All of them make the handler late:
+when the request is complete, or when its body begins to stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from typing import TYPE_CHECKING, Any, cast, final
+
+from halny.http import Endpoint, HTTPMessageDelegate, HTTPServerRequest, StreamingEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
+
+    from halny.http import HTTPConnection, HTTPHeaders, RequestStartLine, ResponseStartLine
+
+    from ._application import Application
+    from ._handler import RequestHandler
+    from ._routing import Router
+
+
+class _Call:
+    """A handler class and what it is to be called with."""
+
+    __slots__ = (
+        "application",
+        "handler",
+        "handler_class",
+        "handler_kwargs",
+        "max_body_size",
+        "path_args",
+        "path_kwargs",
+        "request",
+    )
+
+    def __init__(
+        self,
+        application: Application,
+        request: HTTPServerRequest,
+        handler_class: type[RequestHandler],
+        handler_kwargs: dict[str, Any],
+        path_args: list[bytes | None],
+        path_kwargs: dict[str, bytes | None],
+    ) -> None:
+        self.application = application
+        self.request = request
+        self.handler_class = handler_class
+        self.handler_kwargs = handler_kwargs
+        self.path_args = path_args
+        self.path_kwargs = path_kwargs
+        self.handler: RequestHandler | None = None
+        self.max_body_size: int | None = handler_class.max_body_size
+
+    def execute(self) -> Coroutine[Any, Any, None] | None:
+        """Make the handler and run it."""
+        application, request = self.application, self.request
+        handler = self.handler = self.handler_class(application, request, **self.handler_kwargs)
+        transforms = [transform(request) for transform in application.transforms] if application.transforms else []
+        return handler.start(transforms, self.path_args, self.path_kwargs)
+
+    def on_connection_close(self) -> None:
+        """Tell the handler, if there is one yet, that its client is gone."""
+        if self.handler is not None:
+            self.handler.connection_closed()
+
+
+@final
+class HandlerEndpoint(_Call, Endpoint):
+    """Runs a handler on a whole message."""
+
+    __slots__ = ()
+
+    def run(self) -> Coroutine[Any, Any, None] | None:
+        """See `Endpoint.run`."""
+        request = self.request
+        if request.query:
+            request.check_arguments()
+        if request.body:
+            request.parse_body()
+        return self.execute()
+
+
+@final
+class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
+    """Runs a handler that takes its request's body in a stream."""
+
+    __slots__ = ()
+
+    def run(self) -> Coroutine[Any, Any, None] | None:
+        """See `Endpoint.run`."""
+        self.request.check_arguments()
+        return self.execute()
+
+    def wait_for_body(self) -> Awaitable[None] | None:
+        """See `StreamingEndpoint.wait_for_body`."""
+        assert self.handler is not None
+        return self.handler.prepared()
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """See `StreamingEndpoint.data_received`."""
+        assert self.handler is not None
+        return self.handler.data_received(chunk)
+
+    def body_complete(self) -> None:
+        """See `StreamingEndpoint.body_complete`."""
+        assert self.handler is not None
+        self.handler.body_complete()
+
+
+@final
+class HandlerDelegate(_Call, HTTPMessageDelegate):
+    """Runs a handler in the delegate way."""
+
+    __slots__ = ("_pieces", "_tasks")
+
+    def __init__(self, *args: Any) -> None:
+        _Call.__init__(self, *args)
+        self._pieces: list[bytes] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def endpoint(self) -> Endpoint:
+        """Return the endpoint that does the same."""
+        kind = StreamingHandlerEndpoint if self.handler_class.streams_request_body() else HandlerEndpoint
+        return kind(
+            self.application, self.request, self.handler_class, self.handler_kwargs, self.path_args, self.path_kwargs
+        )
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """See `HTTPMessageDelegate`."""
+        if self.max_body_size is not None:
+            set_limit = getattr(self.request.connection, "set_max_body_size", None)
+            if set_limit is not None:
+                set_limit(self.max_body_size)
+        if not self.handler_class.streams_request_body():
+            return None
+        self.request.check_arguments()
+        self._run()
+        assert self.handler is not None
+        return self.handler.prepared()
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """See `HTTPMessageDelegate`."""
+        if self.handler is not None:
+            return self.handler.data_received(chunk)
+        self._pieces.append(chunk)
+        return None
+
+    def finish(self) -> None:
+        """See `HTTPMessageDelegate`."""
+        if self.handler is not None:
+            self.handler.body_complete()
+            return
+        request = self.request
+        request.body = b"".join(self._pieces)
+        request.check_arguments()
+        request.parse_body()
+        self._run()
+
+    def _run(self) -> None:
+        coroutine = self.execute()
+        if coroutine is None:
+            return
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        task: asyncio.Task[None]
+        if sys.version_info >= (3, 12):
+            task = asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
+        else:
+            task = loop.create_task(coroutine, context=context)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+
+@final
+class RoutingDelegate(HTTPMessageDelegate):
+    """Asks a router who is told of a request, once its head is there.
+
+    Args:
+        router: is asked.
+        server_connection: stands for the connection.
+        connection: takes the response.
+    """
+
+    def __init__(self, router: Router, server_connection: object, connection: HTTPConnection) -> None:
+        self._router = router
+        self._server_connection = server_connection
+        self._connection = connection
+        self._delegate: HTTPMessageDelegate | None = None
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """See `HTTPMessageDelegate`."""
+        request = HTTPServerRequest(
+            connection=self._connection,
+            server_connection=self._server_connection,
+            start_line=cast("RequestStartLine", start_line),
+            headers=headers,
+        )
+        self._delegate = self._router.find_handler(request)
+        if self._delegate is None:
+            self._delegate = _NotFoundDelegate(self._connection)
+        return self._delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """See `HTTPMessageDelegate`."""
+        return None if self._delegate is None else self._delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        """See `HTTPMessageDelegate`."""
+        if self._delegate is not None:
+            self._delegate.finish()
+
+    def on_connection_close(self) -> None:
+        """See `HTTPMessageDelegate`."""
+        if self._delegate is not None:
+            self._delegate.on_connection_close()
+
+
+@final
+class _NotFoundDelegate(HTTPMessageDelegate):
+    """Answers a request for which a router has nothing."""
+
+    def __init__(self, connection: HTTPConnection) -> None:
+        self._connection = connection
+
+    def finish(self) -> None:
+        self._connection.respond(404, "Not Found", b"Content-Length: 0\r\n", b"")

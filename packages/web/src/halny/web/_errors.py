@@ -1,0 +1,134 @@
+"""What becomes of an exception: the log, and the error page."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from halny.iostream import StreamClosedError
+from halny.template.escape import xhtml_escape
+
+from ._exceptions import Finish, HTTPError
+from ._response import Response
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+general_log = logging.getLogger("halny.general")
+application_log = logging.getLogger("halny.application")
+
+
+class Errors(Response):
+    """The part of `RequestHandler` that answers when something went wrong."""
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Send an error page, unless the head of the response is already sent; then break the response off.
+
+        Args:
+            status_code: the status.
+            **kwargs: passed on to `write_error`; `exc_info` is the exception where there is one, `reason` a reason
+                phrase.
+        """
+        if self._headers_written:
+            general_log.error("cannot send error response after headers written")
+            if not self._finished:
+                self._break_off()
+            return
+        self.clear()
+        reason = kwargs.get("reason")
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        if isinstance(error, HTTPError) and error.reason:
+            reason = error.reason
+        self.set_status(status_code, reason=reason)
+        try:
+            self.write_error(status_code, **kwargs)
+        except Exception:
+            application_log.exception("uncaught exception in write_error")
+        if not self._finished:
+            self.finish()
+
+    def _break_off(self) -> None:
+        """End a response of which a part is sent so that the client can tell that it is not complete."""
+        self._finished = True
+        close = getattr(self.request.connection, "abort", None)
+        if close is not None:
+            close()
+        self._log()
+        self._end_request()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Write the error page; a subclass may override this.
+
+        With the setting `serve_traceback`, which debug mode turns on, the page is the traceback as plain text.
+
+        Args:
+            status_code: the status.
+            **kwargs: what `send_error` got.
+        """
+        if self.settings.get("serve_traceback") and "exc_info" in kwargs:
+            self.set_header("Content-Type", "text/plain; charset=UTF-8")
+            self.finish("".join(traceback.format_exception(*kwargs["exc_info"])))
+            return
+        message = f"{status_code}: {xhtml_escape(self._reason)}"
+        self.finish(f"<html><title>{message}</title><body>{message}</body></html>")
+
+    def log_exception(
+        self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Log an exception that ended the request; a subclass may override this.
+
+        An `HTTPError` is a warning without a traceback, and none at all without a message.
+
+        Args:
+            typ: the exception's class.
+            value: the exception.
+            tb: its traceback.
+        """
+        if isinstance(value, HTTPError):
+            message = value.get_message()
+            if message:
+                general_log.warning("%d %s: %s", value.status_code, self.request_summary(), message)
+            return
+        application_log.error(
+            "uncaught exception %s\n%r",
+            self.request_summary(),
+            self.request,
+            exc_info=(typ, value, tb) if typ is not None and value is not None else None,
+        )
+
+    def request_summary(self) -> str:
+        """Return the request in a few words, for logs; a subclass may override `_request_summary`."""
+        return self._request_summary()
+
+    def _request_summary(self) -> str:
+        request = self.request
+        return f"{request.method} {request.uri} ({request.remote_ip})"
+
+    def _handle_request_exception(self, error: BaseException) -> None:
+        if isinstance(error, Finish):
+            if not self._finished:
+                self.finish(*error.args)
+            return
+        if isinstance(error, StreamClosedError) and self._is_connection_gone():
+            self._finished = True
+            self._end_request()
+            return
+        try:
+            self.log_exception(*sys.exc_info())
+        except Exception:
+            # What logs must not keep the client from its answer.
+            application_log.exception("error in exception logger")
+        if self._finished:
+            return  # the answer is sent; the log has the rest
+        if isinstance(error, HTTPError):
+            self.send_error(error.status_code, exc_info=sys.exc_info())
+        else:
+            self.send_error(500, exc_info=sys.exc_info())
+
+    _connection_gone = False
+
+    def _is_connection_gone(self) -> bool:
+        """Return whether the client went away before the response was finished."""
+        return self._connection_gone

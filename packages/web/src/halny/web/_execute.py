@@ -1,0 +1,211 @@
+"""The way of a request through its handler: `prepare`, the method, `finish`.
+
+Strategy: `start` runs it as far as it goes without waiting, and returns a coroutine only where something has to be
+awaited; a handler that waits for nothing never meets a task. `_execute` is the same way as a coroutine from its
+beginning; instrumentation that replaces it is followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from ._arguments import Arguments
+from ._errors import Errors
+from ._exceptions import HTTPError
+
+if TYPE_CHECKING:
+    from ._transforms import OutputTransform
+
+application_log = logging.getLogger("halny.application")
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+_afterwards: set[asyncio.Future[Any]] = set()
+"""What `on_finish` and `on_connection_close` returned and still runs; nothing else refers to it."""
+
+
+class Execution(Errors, Arguments):
+    """The part of `RequestHandler` that runs."""
+
+    SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
+    """The methods that this handler may have; a subclass may add its own."""
+
+    _stream_request_body = False
+    _prepared_future: asyncio.Future[None] | None = None
+    _body_future: asyncio.Future[None] | None = None
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Called before the method, whatever it is; for subclasses. It may be a coroutine.
+
+        Where it finishes the response, the method is not called.
+        """
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take a part of the body, in a handler that streams it; see `stream_request_body`.
+
+        Args:
+            chunk: the part. The next one waits for the awaitable that this may return.
+        """
+        raise RuntimeError(f"{type(self).__name__} streams its request's body but does not define data_received()")
+
+    def on_connection_close(self) -> Awaitable[None] | None:
+        """Called when the client goes away before the response is finished; for subclasses, to stop their work.
+
+        An awaitable that it returns is run in the request's context.
+        """
+        return None
+
+    @classmethod
+    def streams_request_body(cls) -> bool:
+        """Return whether the handler takes its request's body in a stream."""
+        return cls._stream_request_body
+
+    def start(
+        self, transforms: list[OutputTransform], args: list[bytes | None], kwargs: dict[str, bytes | None]
+    ) -> Coroutine[Any, Any, None] | None:
+        """Run the request as far as it goes without waiting.
+
+        Args:
+            transforms: what changes the output.
+            args: positional arguments from the path.
+            kwargs: keyword arguments from the path.
+
+        Returns:
+            The rest of the way, or None where the request is answered.
+        """
+        if type(self)._execute is not _ORIGINAL_EXECUTE:
+            return self._execute(transforms, *args, **kwargs)
+        return self._begin(transforms, args, kwargs)
+
+    async def _execute(self, transforms: list[OutputTransform], *args: bytes, **kwargs: bytes) -> None:
+        """Run the request. Instrumentation wraps this; what it wraps is run in its place."""
+        rest = self._begin(transforms, args, kwargs)
+        if rest is not None:
+            await rest
+
+    def _begin(self, transforms: list[OutputTransform], args: Any, kwargs: Any) -> Coroutine[Any, Any, None] | None:
+        self._transforms = transforms
+        try:
+            method = self.request.method
+            if method not in self.SUPPORTED_METHODS:
+                raise HTTPError(405)
+            self.path_args = [self._decode_path_argument(arg) for arg in args] if args else []
+            self.path_kwargs = (
+                {name: self._decode_path_argument(arg, name) for name, arg in kwargs.items()} if kwargs else {}
+            )
+            if method not in SAFE_METHODS:
+                self._check_origin()
+            result = self.prepare()
+            if result is not None or self._stream_request_body:
+                return self._continue_from_prepare(result)
+            return self._call_method()
+        except Exception as error:
+            self._handle_request_exception(error)
+            return None
+
+    def _check_origin(self) -> None:
+        """Refuse what another site has made the client send; the part for security overrides this."""
+
+    def _decode_path_argument(self, value: bytes | None, name: str | None = None) -> str | None:
+        return None if value is None else self.decode_argument(value, name=name)
+
+    def _call_method(self) -> Coroutine[Any, Any, None] | None:
+        if self._finished:
+            return None
+        method = getattr(self, self.request.method.lower())
+        result = method(*self.path_args, **self.path_kwargs) if self.path_kwargs else method(*self.path_args)
+        if result is not None:
+            return self._continue_from_method(result)
+        if self._auto_finish and not self._finished:
+            self.finish()
+        return None
+
+    async def _continue_from_prepare(self, result: Awaitable[None] | None) -> None:
+        try:
+            if result is not None:
+                await _checked(result, self, "prepare")
+            if self._stream_request_body:
+                await self._receive_body()
+            rest = self._call_method()
+        except Exception as error:
+            self._handle_request_exception(error)
+        else:
+            if rest is not None:
+                await rest
+        finally:
+            self._let_body_come()
+
+    async def _continue_from_method(self, result: Awaitable[None]) -> None:
+        try:
+            await _checked(result, self, self.request.method.lower())
+            if self._auto_finish and not self._finished:
+                self.finish()
+        except Exception as error:
+            self._handle_request_exception(error)
+
+    # Streamed bodies
+
+    def prepared(self) -> Awaitable[None] | None:
+        """Return what ends when `prepare` is through and the body may come."""
+        if self._body_future is not None or self._finished:
+            return None
+        if self._prepared_future is None:
+            self._prepared_future = asyncio.get_running_loop().create_future()
+        return self._prepared_future
+
+    async def _receive_body(self) -> None:
+        if self._finished or not self.request.has_body:
+            return
+        self._body_future = asyncio.get_running_loop().create_future()
+        self._let_body_come()
+        await self._body_future
+
+    def _let_body_come(self) -> None:
+        if self._prepared_future is not None and not self._prepared_future.done():
+            self._prepared_future.set_result(None)
+
+    def body_complete(self) -> None:
+        """Go on with the method: the streamed body has ended."""
+        if self._body_future is not None and not self._body_future.done():
+            self._body_future.set_result(None)
+
+    # Ends
+
+    def connection_closed(self) -> None:
+        """Tell the handler that its client is gone."""
+        self._connection_gone = True
+        if self._body_future is not None and not self._body_future.done():
+            # The rest of the body will never come, and nobody waits for what the method would answer.
+            self._body_future.cancel()
+        try:
+            result = self.on_connection_close()
+        except Exception:
+            application_log.exception("uncaught exception in on_connection_close")
+            return
+        if result is not None:
+            self._run_afterwards(result)
+
+    def _run_afterwards(self, awaitable: Awaitable[None]) -> None:
+        future = asyncio.ensure_future(_checked(awaitable, self, "on_finish"))
+        _afterwards.add(future)
+        future.add_done_callback(_log_failure)
+
+
+def _log_failure(future: asyncio.Future[Any]) -> None:
+    _afterwards.discard(future)
+    if not future.cancelled() and (error := future.exception()) is not None:
+        application_log.error("uncaught exception after the request", exc_info=error)
+
+
+async def _checked(result: Awaitable[None], handler: object, name: str) -> None:
+    if not inspect.isawaitable(result):
+        raise TypeError(f"{type(handler).__name__}.{name}() returned {result!r}, which is neither None nor awaitable")
+    await result
+
+
+_ORIGINAL_EXECUTE = Execution._execute

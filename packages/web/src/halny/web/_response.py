@@ -1,0 +1,400 @@
+"""A handler's response: status, headers and body, and how they leave.
+
+Strategy: a response that is finished in one go, and that neither headers nor transforms nor a subclass have touched,
+leaves as one piece of bytes made from a prepared head. Anything else goes through `HTTPHeaders`, which the handler
+gets with its defaults in place when it first asks. The order of the defaults is the one that Tornado's users see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import hashlib
+import re
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, final
+from urllib.parse import urljoin
+
+from halny.http import (
+    HTTPConnection,
+    HTTPHeaders,
+    ResponseStartLine,
+    etag_matches,
+    format_timestamp,
+    is_reason_phrase,
+    responses,
+)
+from halny.template.escape import json_encode
+
+from ._base import HandlerBase
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+SERVER: Final = f"HalnyServer/{__version__}"
+"""The value of the `Server` header."""
+
+HTML: Final = "text/html; charset=UTF-8"
+"""The type of a response that says nothing else."""
+
+_CONTENT_HEADERS: Final = (
+    "Allow", "Content-Encoding", "Content-Language", "Content-Length", "Content-MD5", "Content-Range", "Content-Type",
+    "Last-Modified",
+)  # fmt: skip
+_UNSAFE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+@final
+class _Defaults:
+    """The headers that every response begins with, made once a second."""
+
+    def __init__(self) -> None:
+        self.second = -1
+        self.date = ""
+        self.block = b""
+
+    def at(self, now: float) -> _Defaults:
+        """Return the defaults of this second."""
+        if int(now) != self.second:
+            self.second = int(now)
+            self.date = format_timestamp(self.second)
+            self.block = f"Server: {SERVER}\r\nContent-Type: {HTML}\r\nDate: {self.date}\r\n".encode("ascii")
+        return self
+
+
+_defaults: Final = _Defaults()
+
+
+class Response(HandlerBase):
+    """The part of `RequestHandler` that makes the response."""
+
+    _status_code = 200
+    _reason = "OK"
+    _write_buffer: list[bytes]
+
+    # Status and headers
+
+    def clear(self) -> None:
+        """Forget the headers and the body of the response, which have not been sent."""
+        vars(self).pop("_headers", None)
+        self._write_buffer = []
+        self._status_code = 200
+        self._reason = "OK"
+        self.set_default_headers()
+
+    def set_default_headers(self) -> None:
+        """Set headers at the start of each request; for subclasses. Error pages drop other headers, not these."""
+
+    @cached_property
+    def _headers(self) -> HTTPHeaders:
+        headers = HTTPHeaders()
+        headers["Server"] = SERVER
+        headers["Content-Type"] = HTML
+        headers["Date"] = _defaults.at(time.time()).date
+        return headers
+
+    def set_status(self, status_code: int, reason: str | None = None) -> None:
+        """Set the status of the response.
+
+        Args:
+            status_code: three digits.
+            reason: the reason phrase; by default the usual one of the code.
+        """
+        self._status_code = status_code
+        if reason is not None:
+            if not is_reason_phrase(reason) or "<" in reason or not reason.isascii():
+                reason = "Unknown"  # it may hold what a client sent, and it is shown on error pages
+            self._reason = reason
+        else:
+            self._reason = responses.get(status_code, "Unknown")
+
+    def get_status(self) -> int:
+        """Return the status of the response."""
+        return self._status_code
+
+    def set_header(self, name: str, value: bytes | str | int | datetime.datetime) -> None:
+        """Set a header of the response, in place of any of the same name.
+
+        Args:
+            name: the name.
+            value: text; a number or a date is turned into text.
+
+        Raises:
+            ValueError: the value holds control characters, or the name is none.
+            TypeError: the value is of another type.
+        """
+        self._headers[name] = self._convert_header_value(value)
+
+    def add_header(self, name: str, value: bytes | str | int | datetime.datetime) -> None:
+        """Add a header to the response, beside any of the same name.
+
+        Args:
+            name: the name.
+            value: as for `set_header`.
+
+        Raises:
+            ValueError: the value holds control characters, or the name is none.
+            TypeError: the value is of another type.
+        """
+        self._headers.add(name, self._convert_header_value(value))
+
+    def clear_header(self, name: str) -> None:
+        """Take a header back, whether it was set or is one of the defaults.
+
+        Args:
+            name: the name. Headers that were added several times are all taken back.
+        """
+        if name in self._headers:
+            del self._headers[name]
+
+    def _convert_header_value(self, value: bytes | str | int | datetime.datetime) -> str:
+        if isinstance(value, str):
+            text = value
+        elif isinstance(value, bytes):
+            text = value.decode("latin-1")
+        elif isinstance(value, int):
+            return str(value)
+        elif isinstance(value, datetime.datetime):
+            return format_timestamp(value)
+        else:
+            raise TypeError(f"unsupported header value {value!r}")
+        if _UNSAFE.search(text):
+            raise ValueError(f"unsafe header value {text!r}")
+        if not text.isascii():
+            try:
+                text.encode("latin-1")
+            except UnicodeEncodeError:
+                raise ValueError(f"header value {text!r} holds characters that ISO-8859-1 has not") from None
+        return text
+
+    # Body
+
+    def write(self, chunk: str | bytes | dict[Any, Any]) -> None:
+        """Add to the body of the response; `flush` or `finish` send it.
+
+        Args:
+            chunk: text, which is encoded as UTF-8, bytes, or a dict, which is sent as JSON with its content type. A
+                list is refused: as JSON it was once a way to steal data across sites.
+
+        Raises:
+            RuntimeError: the response is finished.
+            TypeError: `chunk` is of another type.
+        """
+        if self._finished:
+            raise RuntimeError("cannot write() after finish()")
+        if isinstance(chunk, str):
+            self._write_buffer.append(chunk.encode())
+        elif isinstance(chunk, bytes):
+            self._write_buffer.append(chunk)
+        elif isinstance(chunk, dict):  # pyright: ignore[reportUnnecessaryIsInstance] - anything may come
+            self._write_buffer.append(json_encode(chunk).encode())
+            self._headers["Content-Type"] = "application/json; charset=UTF-8"
+        else:
+            hint = "; lists are not accepted for security reasons: write a dict" if isinstance(chunk, list) else ""
+            raise TypeError(f"write() accepts str, bytes and dict, not {type(chunk).__name__}{hint}")
+
+    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
+        """Send the client to another URL, and finish.
+
+        Args:
+            url: the URL; a relative one is resolved against the request's.
+            permanent: whether the status is 301 and not 302.
+            status: a status in place of these, from 300 to 399.
+
+        Raises:
+            RuntimeError: the head of the response is already sent.
+            ValueError: `status` is no redirect.
+        """
+        if self._headers_written:
+            raise RuntimeError("cannot redirect after headers have been written")
+        if status is None:
+            status = 301 if permanent else 302
+        elif not 300 <= status <= 399:
+            raise ValueError(f"status of a redirect must be from 300 to 399, not {status!r}")
+        self.set_status(status)
+        self.set_header("Location", urljoin(self.request.uri, url).encode())
+        self.finish()
+
+    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+        """Send what has been written so far.
+
+        Args:
+            include_footers: whether this is the end; for the framework.
+
+        Returns:
+            What ends when the client keeps up, and fails with `StreamClosedError` when it is gone. It need not be
+            awaited, but a handler that writes much should: it is how a slow client slows it down.
+        """
+        connection = self._connection()
+        chunk = b"".join(self._write_buffer)
+        self._write_buffer = []
+        if self._headers_written:
+            for transform in self._transforms:
+                chunk = transform.transform_chunk(chunk, include_footers)
+            return _as_future(connection.write(chunk)) if self.request.method != "HEAD" else _done()
+        self._headers_written = True
+        for transform in self._transforms:
+            self._status_code, self._headers, chunk = transform.transform_first_chunk(
+                self._status_code, self._headers, chunk, include_footers
+            )
+        for header in self._new_cookie_headers():
+            self.add_header("Set-Cookie", header)
+        start_line = ResponseStartLine("HTTP/1.1", self._status_code, self._reason)
+        return _as_future(connection.write_headers(start_line, self._headers, chunk))
+
+    def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> asyncio.Future[None]:
+        """Send the rest of the response and end the request.
+
+        Args:
+            chunk: a last part of the body, as for `write`.
+
+        Returns:
+            What ends when the client keeps up with what was sent; it need not be awaited.
+
+        Raises:
+            RuntimeError: it was called before.
+        """
+        if self._finished:
+            raise RuntimeError("finish() called twice")
+        if chunk is not None:
+            self.write(chunk)
+        future = self._finish_at_once() if self._is_untouched() else self._finish_in_parts()
+        self._finished = True
+        self.request._finish_time = time.time()
+        self._log()
+        self._end_request()
+        return _done() if future is None else future
+
+    def _is_untouched(self) -> bool:
+        """Return whether nothing has come between the defaults and the response."""
+        cls = type(self)
+        return (
+            "_headers" not in vars(self)
+            and not self._headers_written
+            and not self._transforms
+            and self._new_cookie is None
+            and cls.compute_etag is Response.compute_etag
+            and cls.set_etag_header is Response.set_etag_header
+            and cls.check_etag_header is Response.check_etag_header
+            and cls.flush is Response.flush
+        )
+
+    def _finish_at_once(self) -> None:
+        """Send a response that has nothing but the defaults."""
+        buffer = self._write_buffer
+        body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+        self._write_buffer = []
+        self._headers_written = True
+        status = self._status_code
+        head = _defaults.at(time.time()).block
+        if status == 200 and self.request.method in ("GET", "HEAD"):
+            etag = f'"{hashlib.sha1(body, usedforsecurity=False).hexdigest()}"'
+            if self.request.is_conditional and self._matches_etag(etag):
+                self._status_code, self._reason = 304, "Not Modified"
+                self._connection().respond(304, "Not Modified", self._bare_head(f"Etag: {etag}\r\n"), b"")
+                return
+            head = b"%bEtag: %b\r\nContent-Length: %d\r\n" % (head, etag.encode(), len(body))
+        elif status in (204, 304) or 100 <= status < 200:
+            self._require_no_body(body)
+            head = self._bare_head("")
+        else:
+            head = b"%bContent-Length: %d\r\n" % (head, len(body))
+        self._connection().respond(status, self._reason, head, body)
+
+    def _bare_head(self, extra: str) -> bytes:
+        return f"Server: {SERVER}\r\nDate: {_defaults.at(time.time()).date}\r\n{extra}".encode("ascii")
+
+    def _finish_in_parts(self) -> asyncio.Future[None]:
+        if not self._headers_written:
+            if self._status_code == 200 and self.request.method in ("GET", "HEAD"):
+                self.set_etag_header()
+                if self.check_etag_header():
+                    self._write_buffer = []
+                    self.set_status(304)
+            if self._status_code in (204, 304) or 100 <= self._status_code < 200:
+                self._require_no_body(b"".join(self._write_buffer))
+                self._clear_content_headers()
+            elif "Content-Length" not in self._headers:
+                self.set_header("Content-Length", sum(map(len, self._write_buffer)))
+        future = self.flush(include_footers=True)
+        self._connection().finish()
+        return future
+
+    def _require_no_body(self, body: bytes) -> None:
+        if body:
+            raise RuntimeError(f"cannot send a body of {len(body)} bytes with status {self._status_code}")
+
+    def _clear_content_headers(self) -> None:
+        """Drop what describes a body, from a response that has none (RFC 9110, sections 15.3.5 and 15.4.5)."""
+        for name in _CONTENT_HEADERS:
+            self.clear_header(name)
+
+    def _connection(self) -> HTTPConnection:
+        connection = self.request.connection
+        assert connection is not None
+        return connection
+
+    _new_cookie: Any = None
+
+    def _new_cookie_headers(self) -> list[str]:
+        """Return the values of the `Set-Cookie` headers of this response."""
+        return []
+
+    # Entity tags
+
+    def compute_etag(self) -> str | None:
+        """Return the entity tag of the response, or None for none; a subclass may know a cheaper one.
+
+        The default is a hash of what has been written so far.
+        """
+        digest = hashlib.sha1(usedforsecurity=False)
+        for part in self._write_buffer:
+            digest.update(part)
+        return f'"{digest.hexdigest()}"'
+
+    def set_etag_header(self) -> None:
+        """Set the `Etag` header to what `compute_etag` returns."""
+        etag = self.compute_etag()
+        if etag is not None:
+            self.set_header("Etag", etag)
+
+    def check_etag_header(self) -> bool:
+        """Return whether the client has what `Etag` names, so that 304 is the answer (RFC 9110, section 13.1.2)."""
+        etag = self._headers.get("Etag")
+        return etag is not None and self.request.is_conditional and self._matches_etag(etag)
+
+    def _matches_etag(self, etag: str) -> bool:
+        return etag_matches(self.request.headers.get("If-None-Match", ""), etag)
+
+    # The end
+
+    def on_finish(self) -> Awaitable[None] | None:
+        """Called after the response has been sent; for subclasses, to clean up or to count.
+
+        What it writes goes nowhere. An awaitable that it returns is run in the request's context.
+        """
+        return None
+
+    def _log(self) -> None:
+        self.application.log_request(self)  # type: ignore[arg-type]
+
+    def _end_request(self) -> None:
+        result = self.on_finish()
+        if result is not None:
+            self._run_afterwards(result)
+
+    def _run_afterwards(self, awaitable: Awaitable[None]) -> None:
+        """Run what `on_finish` or `on_connection_close` returned."""
+        raise RuntimeError("part of a handler used alone")
+
+
+def _done() -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
+
+
+def _as_future(awaitable: Awaitable[None]) -> asyncio.Future[None]:
+    return asyncio.ensure_future(awaitable)

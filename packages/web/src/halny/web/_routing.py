@@ -1,0 +1,352 @@
+"""Which target answers a request: rules, and the routers that try them in order.
+
+Strategy: a `RuleRouter` asks its rules one after another, as its users expect. For the usual case it keeps a table of
+the literal paths: each leads to the first of all rules that matches it, which is known beforehand as long as the rules
+before it depend on nothing but the path. What the table does not have is looked for among the patterns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+
+from halny.http import HTTPMessageDelegate, HTTPServerConnectionDelegate
+from halny.httpserver import CallableDelegate
+from halny.ioloop.util import import_object
+
+from ._matchers import AnyMatches, DefaultHostMatches, HostMatches, Matcher, PathMatches
+
+if TYPE_CHECKING:
+    from halny.http import HTTPConnection, HTTPServerRequest
+
+__all__ = [
+    "AnyMatches",
+    "DefaultHostMatches",
+    "HostMatches",
+    "Matcher",
+    "PathMatches",
+    "ReversibleRouter",
+    "ReversibleRuleRouter",
+    "Router",
+    "Rule",
+    "RuleRouter",
+    "URLSpec",
+]
+
+application_log = logging.getLogger("halny.application")
+
+_NO_PARAMS: Final[dict[str, Any]] = {}
+
+_RuleList: TypeAlias = "Sequence[Rule | list[Any] | tuple[Any, ...]]"
+"""What an application takes as its handlers."""
+
+
+class Rule:
+    """Leads the requests that a matcher matches to a target.
+
+    Args:
+        matcher: asks something of the request.
+        target: what answers: a handler class, a router, an `HTTPServerConnectionDelegate`, a callable that takes
+            the request, or a list of further rules.
+        target_kwargs: arguments for the target; a handler's `initialize` gets them.
+        name: the name by which `reverse_url` finds it.
+    """
+
+    def __init__(
+        self, matcher: Matcher, target: Any, target_kwargs: dict[str, Any] | None = None, name: str | None = None
+    ) -> None:
+        if isinstance(target, str):
+            target = import_object(target)
+        self.matcher = matcher
+        self.target = target
+        self.target_kwargs: dict[str, Any] = target_kwargs or {}
+        self.name = name
+
+    def reverse(self, *args: Any) -> str | None:
+        """Return the path that leads here with these arguments; see `Matcher.reverse`."""
+        return self.matcher.reverse(*args)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.matcher!r}, {self.target!r}, kwargs={self.target_kwargs!r},"
+            f" name={self.name!r})"
+        )
+
+
+class URLSpec(Rule):
+    """Leads requests to a handler by their path.
+
+    Args:
+        pattern: a regular expression for the whole path; its groups become the arguments of the handler's methods.
+        handler: a `RequestHandler` subclass, or its full name.
+        kwargs: arguments for the handler's `initialize`.
+        name: the name by which `reverse_url` finds it.
+    """
+
+    matcher: PathMatches
+
+    def __init__(
+        self, pattern: Any, handler: Any, kwargs: dict[str, Any] | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(PathMatches(pattern), handler, kwargs, name)
+        self.regex = self.matcher.regex
+        self.handler_class = self.target
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.regex.pattern!r}, {self.handler_class}, kwargs={self.kwargs!r},"
+            f" name={self.name!r})"
+        )
+
+
+class Router(HTTPServerConnectionDelegate):
+    """Finds what is told of a request."""
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
+        """Return what is told of a request, or None where this router has nothing for it.
+
+        Args:
+            request: the request, whose body is not there yet.
+            **kwargs: what the matcher found.
+        """
+        raise NotImplementedError
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """See `HTTPServerConnectionDelegate.start_request`: routes the request when its head is there."""
+        from ._delegates import RoutingDelegate
+
+        return RoutingDelegate(self, server_conn, request_conn)
+
+
+class ReversibleRouter(Router):
+    """A router that makes the paths of named routes."""
+
+    def reverse_url(self, name: str, *args: Any) -> str | None:
+        """Return the path of a route, or None where there is none of that name.
+
+        Args:
+            name: the route's name.
+            *args: what takes the places of its pattern's groups.
+        """
+        raise NotImplementedError
+
+
+class Found(NamedTuple):
+    """What answers a request."""
+
+    rule: Rule
+    params: dict[str, Any]
+    """What the rule's matcher found."""
+    delegate: HTTPMessageDelegate | None
+    """What is told of the request, where it is not a handler class that answers."""
+
+
+class Rules(list[Rule]):
+    """A router's rules, which may be changed at any time: each change gives them another `version`."""
+
+    version: int = 0
+
+    def _changing(name: str) -> Any:  # type: ignore[misc]  # noqa: N805 - runs while the class is made
+        change = getattr(list, name)
+
+        def method(self: Rules, *args: Any, **kwargs: Any) -> Any:
+            self.version += 1
+            return change(self, *args, **kwargs)
+
+        return method
+
+    for _name in (
+        "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse",
+        "__setitem__", "__delitem__", "__iadd__", "__imul__",
+    ):  # fmt: skip
+        vars()[_name] = _changing(_name)
+    del _name, _changing
+
+
+class RuleRouter(Router):
+    """Tries rules in order.
+
+    Args:
+        rules: rules, or tuples of their arguments. A tuple whose first item is a string stands for a route by
+            path. See [`Rule`][halny.web.routing.Rule].
+    """
+
+    def __init__(self, rules: _RuleList | None = None) -> None:
+        self.rules = Rules()
+        if rules:
+            self.add_rules(rules)
+
+    def add_rules(self, rules: _RuleList) -> None:
+        """Add rules after those that are there.
+
+        Args:
+            rules: as for the class.
+        """
+        for rule in rules:
+            if not isinstance(rule, Rule):
+                rule = self._make_rule(rule)
+            self.rules.append(self.process_rule(rule))
+
+    def _make_rule(self, rule: Iterable[Any]) -> Rule:
+        parts = list(rule)
+        if len(parts) not in (2, 3, 4):
+            raise ValueError(f"a rule has two to four parts, not {len(parts)}: {parts!r}")
+        matcher = parts[0]
+        if isinstance(matcher, Matcher):
+            return Rule(*parts)
+        return URLSpec(*parts) if self._routes_to_handlers else Rule(PathMatches(matcher), *parts[1:])
+
+    _routes_to_handlers = False
+
+    def process_rule(self, rule: Rule) -> Rule:
+        """Return the rule that is to be used in place of one that is added; a subclass may change it.
+
+        Args:
+            rule: the rule.
+        """
+        return rule
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
+        """See `Router.find_handler`."""
+        for rule in self.rules:
+            params = rule.matcher.match(request)
+            if params is not None:
+                if rule.target_kwargs:
+                    params = {**params, "target_kwargs": rule.target_kwargs}
+                delegate = self.get_target_delegate(rule.target, request, **params)
+                if delegate is not None:
+                    return delegate
+        return None
+
+    def get_target_delegate(
+        self, target: Any, request: HTTPServerRequest, **target_params: Any
+    ) -> HTTPMessageDelegate | None:
+        """Return what is told of a request, for a target; a subclass may know more kinds of target.
+
+        Args:
+            target: a rule's target.
+            request: the request.
+            **target_params: what the matcher found, and the rule's `target_kwargs`.
+        """
+        if isinstance(target, Router):
+            return target.find_handler(request, **target_params)
+        connection = request.connection
+        assert connection is not None
+        if isinstance(target, HTTPServerConnectionDelegate):
+            return target.start_request(request.server_connection, connection)
+        if callable(target):
+            handle = cast("Callable[[HTTPServerRequest], object]", target)
+            return CallableDelegate(handle, request.server_connection, connection)
+        return None
+
+    # The fast way
+
+    def find(self, request: HTTPServerRequest) -> Found | None:
+        """Return what answers a request, as `find_handler` does, without making a delegate of a handler class.
+
+        Args:
+            request: the request, whose body is not there yet.
+        """
+        table = self._table
+        if table is None or table.version != self.rules.version:
+            table = self._table = _Table(self.rules)
+        found = table.literals.get(request.path)
+        if found is not None:
+            return found
+        for rule in table.others:
+            params = rule.matcher.match(request)
+            if params is not None:
+                found = self._found(rule, params, request)
+                if found is not None:
+                    return found
+        return None
+
+    def _found(self, rule: Rule, params: dict[str, Any], request: HTTPServerRequest) -> Found | None:
+        target = rule.target
+        if _is_unconditional(target):
+            return Found(rule, params, None)
+        if isinstance(target, RuleRouter) and target.keeps_the_rules and not params and not rule.target_kwargs:
+            return target.find(request)
+        if rule.target_kwargs:
+            params = {**params, "target_kwargs": rule.target_kwargs}
+        delegate = self.get_target_delegate(target, request, **params)
+        return None if delegate is None else Found(rule, params, delegate)
+
+    @property
+    def keeps_the_rules(self) -> bool:
+        """Whether `find` gives what `find_handler` would: no subclass has its own way of finding."""
+        return type(self).find_handler is RuleRouter.find_handler
+
+    _table: _Table | None = None
+
+
+def _is_unconditional(target: Any) -> bool:
+    """Whether a target answers whatever reaches it; a router may have nothing for a request."""
+    return isinstance(target, type) and not issubclass(target, HTTPServerConnectionDelegate)
+
+
+class _Table:
+    """The rules of a router at one moment, prepared for finding."""
+
+    __slots__ = ("literals", "others", "version")
+
+    def __init__(self, rules: Rules) -> None:
+        self.version = rules.version
+        self.literals: dict[str, Found] = {}
+        self.others: list[Rule] = []
+        for rule in rules:
+            matcher = rule.matcher
+            literal = matcher.literal if type(matcher) is PathMatches else None
+            if literal is None or not _is_unconditional(rule.target) or not self._add_literal(literal, rule):
+                self.others.append(rule)
+
+    def _add_literal(self, literal: str, rule: Rule) -> bool:
+        """Put a rule into the table, if what comes before it is sure not to match, or sure to match, its path."""
+        if literal in self.literals:
+            return True
+        found = Found(rule, _NO_PARAMS, None)
+        for earlier in self.others:
+            if type(earlier.matcher) is not PathMatches:
+                return False
+            params = earlier.matcher.match_path(literal)
+            if params is not None:
+                if not _is_unconditional(earlier.target):
+                    return False
+                found = Found(earlier, params, None)
+                break
+        self.literals[literal] = found
+        return True
+
+
+class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
+    """Tries rules in order, and makes the paths of those that have names.
+
+    Args:
+        rules: as for `RuleRouter`.
+    """
+
+    def __init__(self, rules: _RuleList | None = None) -> None:
+        self.named_rules: dict[str, Rule] = {}
+        super().__init__(rules)
+
+    def process_rule(self, rule: Rule) -> Rule:
+        """See `RuleRouter.process_rule`: remembers the name."""
+        rule = super().process_rule(rule)
+        if rule.name:
+            if rule.name in self.named_rules:
+                application_log.warning("multiple handlers named %s; replacing previous value", rule.name)
+            self.named_rules[rule.name] = rule
+        return rule
+
+    def reverse_url(self, name: str, *args: Any) -> str | None:
+        """See `ReversibleRouter.reverse_url`."""
+        if name in self.named_rules:
+            return self.named_rules[name].reverse(*args)
+        for rule in self.rules:
+            if isinstance(rule.target, ReversibleRouter):
+                url = rule.target.reverse_url(name, *args)
+                if url is not None:
+                    return url
+        return None
