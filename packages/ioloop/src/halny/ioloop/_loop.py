@@ -83,8 +83,9 @@ class IOLoop(DescriptorHandlers):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            found = current.loop
-            return found if found is not None or not instance else IOLoop()
+            if current.loop is None and instance:
+                IOLoop()
+            return current.loop
         try:
             return ioloop_for_asyncio[loop]
         except KeyError:

@@ -59,7 +59,8 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., asyncio.Future[Any]]:
             result = enter(func, *args, **kwargs)
             if type(result) is not GeneratorType and not isinstance(result, Generator):
                 return _done(result)
-            first = enter(next, result)
+            generator: Generator[Any, Any, Any] = result  # pyright: ignore[reportUnknownVariableType]
+            first: Any = enter(next, generator)
         except (StopIteration, Return) as end:
             return _done(end.value)
         except asyncio.CancelledError:
@@ -67,7 +68,7 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., asyncio.Future[Any]]:
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the future
             return _failed(error)
         future = new_future()
-        Runner(enter, result, future, first)
+        Runner(enter, generator, future, first)
         return future
 
     wrapper.__halny_coroutine__ = True  # type: ignore[attr-defined]
@@ -170,10 +171,11 @@ class Runner:
                 current_asyncio_loop().call_soon(self._wake)
                 return False
             yielded = self._convert(yielded)
-        self.future = yielded
-        if yielded.done():
+        future: asyncio.Future[Any] = yielded
+        self.future = future
+        if future.done():
             return True
-        yielded.add_done_callback(self._wake)
+        future.add_done_callback(self._wake)
         return False
 
     def _convert(self, yielded: Any) -> asyncio.Future[Any]:

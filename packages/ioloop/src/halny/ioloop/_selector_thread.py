@@ -15,6 +15,7 @@ import atexit
 import contextlib
 import contextvars
 import enum
+import functools
 import select
 import socket
 import threading
@@ -220,21 +221,22 @@ class SelectorThread:
     # --- the thread's side ----------------------------------------------------------------------------------------
 
     def _select_forever(self) -> None:
+        report: Callable[[], None]
         while (request := self._await_turn()) is not None:
             try:
                 # Windows tells of a failed connection only in the third list.
                 readable, writable, failed = select.select(request[0], request[1], request[1])
             except (OSError, ValueError):
-                report = (self._drop_closed,)
+                report = self._drop_closed
             else:
                 self._drain_waker()
-                report = (self._dispatch, readable, list({*writable, *failed}))
+                report = functools.partial(self._dispatch, readable, list({*writable, *failed}))
             with self._changed:
                 if self._turn is _Turn.CLOSED:
                     return
                 self._turn = _Turn.LOOP
             try:
-                self._real_loop.call_soon_threadsafe(*report)
+                self._real_loop.call_soon_threadsafe(report)
             except RuntimeError:
                 return  # the loop was closed
 
@@ -284,7 +286,7 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
         self._selector.close()
         self._real_loop.close()
 
-    def add_reader(self, fd: Any, callback: Callable[..., object], *args: Any) -> None:
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
         """Call `callback` whenever `fd` can be read.
 
         Args:
@@ -294,7 +296,7 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
         """
         self._selector.add_reader(fd, callback, *args)
 
-    def add_writer(self, fd: Any, callback: Callable[..., object], *args: Any) -> None:
+    def add_writer(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
         """Call `callback` whenever `fd` can be written to.
 
         Args:

@@ -38,7 +38,7 @@ class Waiter(asyncio.Future[_T]):
 
     def __await__(self) -> Generator[Any, None, _T]:
         try:
-            return (yield from asyncio.Future.__await__(self))
+            return (yield from super().__await__())
         except BaseException:
             if self.done() and not self.cancelled() and self.exception() is None:
                 self.give_back(self.result())

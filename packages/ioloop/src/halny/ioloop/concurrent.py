@@ -127,7 +127,9 @@ class DummyExecutor(futures.Executor):
             future.set_exception(error)
         return future
 
-    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
+    def shutdown(  # pyright: ignore[reportIncompatibleMethodOverride] - it accepts more
+        self, wait: bool = True, cancel_futures: bool = False
+    ) -> None:
         """Do nothing: no call is ever pending.
 
         Args:

@@ -214,10 +214,11 @@ class Queue(Generic[_T]):
     def _take_back(self, item: _T) -> None:
         """Take an item that its consumer was cancelled too early to see; the next one gets it."""
         entry = self._getters.first()
+        items: Any = self._queue
         if entry is not None:
             entry[0].set_result(item)
-        elif type(self)._put is Queue._put and isinstance(self._queue, collections.deque):
-            self._queue.appendleft(item)
+        elif isinstance(items, collections.deque):
+            items.appendleft(item)  # pyright: ignore[reportUnknownMemberType]
         else:
             self._put(item)  # a heap or stack gives it out next by itself
 

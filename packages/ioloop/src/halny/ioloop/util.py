@@ -218,7 +218,7 @@ class Configurable:
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         base = cls.configurable_base()
         if cls is not base:
-            instance = super().__new__(cls)
+            instance = object.__new__(cls)
             instance.initialize(*args, **kwargs)
             return instance
         implementation = cls.configured_class()
@@ -226,7 +226,7 @@ class Configurable:
         if implementation.configurable_base() is not base:
             # The implementation is an interface of its own and may be configured further.
             return implementation(*args, **merged)
-        instance = super().__new__(implementation)
+        instance = object.__new__(implementation)
         instance.initialize(*args, **merged)
         return instance
 
