@@ -122,6 +122,41 @@ def test_a_bomb_is_refused_before_it_takes_memory(coding: str) -> None:
 
 
 @pytest.mark.parametrize("coding", CODINGS)
+def test_a_refusal_is_final(coding: str) -> None:
+    encoded = encode(coding, TEXT)
+    for body, max_size in ((encoded, 10), (b"\xff" * 30, 10_000), (encoded + b"garbage", 10_000)):
+        decoder = ContentDecoder(coding, max_size=max_size)
+        with pytest.raises(HTTPInputError):
+            list(decoder.decode(body))
+        with pytest.raises(HTTPInputError, match="before"):
+            list(decoder.decode(encoded))
+        with pytest.raises(HTTPInputError):
+            decoder.finish()
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_pieces_that_were_not_taken_are_not_lost_in_silence(coding: str) -> None:
+    encoded = encode(coding, NOISE)
+    decoder = ContentDecoder(coding, max_size=len(NOISE))
+    first = decoder.decode(encoded[:100_000])
+    next(first)
+    with pytest.raises(RuntimeError, match="all pieces"):
+        list(decoder.decode(encoded[100_000:]))
+    with pytest.raises(HTTPInputError):
+        decoder.finish()
+    list(first)
+    list(decoder.decode(encoded[100_000:]))
+    decoder.finish()
+
+
+@pytest.mark.parametrize(("max_size", "chunk_size"), [(-1, 1), (0, 0), (0, -1)])
+def test_limits_that_are_none(max_size: int, chunk_size: int) -> None:
+    """A size of 0 is no limit to zlib, and a negative one none to others."""
+    with pytest.raises(ValueError, match="at least"):
+        ContentDecoder("gzip", max_size=max_size, chunk_size=chunk_size)
+
+
+@pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("chunk_size", [1, 7, 1000, 65_536])
 def test_output_comes_in_pieces(coding: str, chunk_size: int) -> None:
     data = NOISE[:20_000] + bytes(20_000)

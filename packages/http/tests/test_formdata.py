@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import tempfile
 from typing import IO, TYPE_CHECKING, Any
 
@@ -159,6 +160,40 @@ def test_a_malformed_body_leaves_no_files_open(last: bytes, opened: list[IO[byte
     refused(reader, [b"\r\n" + last])
     assert [file.closed for file in opened] == [True, True]
     refused(reader, [b"x"])
+
+
+@pytest.mark.parametrize("limits", [{"max_fields_size": 1}, {"max_file_size": 1}])
+def test_a_refusal_is_final(limits: dict[str, Any]) -> None:
+    """Also where the parser is through with the body, and only its size was refused."""
+    reader = FormDataReader(b"XX", **limits)
+    body = FIELD % (b"a", b"1") + FILE % (b"f", b"x", b"content") + END
+    for call in (lambda: reader.feed(body), lambda: reader.feed(b""), reader.finish):
+        with pytest.raises(HTTPRefusal):
+            call()
+
+
+def test_a_disk_that_is_full_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FullDisk(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: FullDisk())
+    reader = FormDataReader(b"XX")
+    for call in (lambda: reader.feed(FILE % (b"f", b"x", b"content") + END), reader.finish):
+        with pytest.raises(OSError, match="No space"):
+            call()
+
+
+def test_a_reader_that_has_ended_takes_nothing() -> None:
+    reader = FormDataReader(b"XX")
+    reader.close()
+    with pytest.raises(ValueError, match="closed"):
+        reader.feed(END)
+    reader = FormDataReader(b"XX")
+    read([END], reader)
+    for call in (lambda: reader.feed(b""), reader.finish):
+        with pytest.raises(ValueError, match="taken"):
+            call()
 
 
 def test_giving_up_closes_the_files(opened: list[IO[bytes]]) -> None:

@@ -136,6 +136,11 @@ def test_encoding_refuses_what_would_be_something_else(params: dict[str, object 
         encode_header_parameters("key", params)
 
 
+def test_encoding_refuses_keys_that_end_the_field() -> None:
+    with pytest.raises(ValueError, match="header field"):
+        encode_header_parameters("key\r\nX: y", {})
+
+
 FIELD_TEXT = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]))
 
 

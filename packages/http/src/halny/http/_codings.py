@@ -9,10 +9,13 @@ a coding is done is in `_coders`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+import enum
+import re
+from typing import TYPE_CHECKING, NoReturn, final
 
 from . import _coders
 from ._exceptions import HTTPInputError, HTTPRefusal
+from ._validation import HTTP_WHITESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +39,8 @@ _DECODERS: dict[str, Callable[[], DecodingEngine]] = {
 _LEVELS = {"gzip": (0, 6, 9), "deflate": (0, 6, 9), "br": (0, 4, 11), "zstd": (1, 3, 19)}
 """The lowest, the default and the highest level. Above 19, zstd uses windows that RFC 9659 forbids."""
 
+_QVALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?").fullmatch
+
 
 def supported_codings() -> tuple[str, ...]:
     """The content codings that can be used here, the best first; `gzip` and `deflate` always can."""
@@ -45,6 +50,13 @@ def supported_codings() -> tuple[str, ...]:
         "gzip",
         "deflate",
     )
+
+
+class _State(enum.Enum):
+    NEW = enum.auto()
+    STARTED = enum.auto()
+    DECODING = enum.auto()
+    FAILED = enum.auto()
 
 
 @final
@@ -58,17 +70,19 @@ class ContentDecoder:
         chunk_size: bytes of each piece of output.
 
     Raises:
-        HTTPRefusal: the coding is unknown, or its library not installed (415); the peer's fault, who was told by
-            `Accept-Encoding`.
+        HTTPRefusal: the coding is unknown, or its library not installed (415); the peer's fault.
+        ValueError: a limit is none; the caller's fault.
     """
 
-    __slots__ = ("_chunk_size", "_engine", "_left", "_max_size", "_started", "coding")
+    __slots__ = ("_chunk_size", "_engine", "_left", "_max_size", "_state", "coding")
 
     coding: str
     """The name of the coding."""
 
     def __init__(self, coding: str, *, max_size: int, chunk_size: int = DECODED_CHUNK_SIZE) -> None:
-        name = coding.strip(" \t").lower()
+        if max_size < 0 or chunk_size < 1:
+            raise ValueError(f"max_size must be at least 0 and chunk_size 1, not {max_size!r} and {chunk_size!r}")
+        name = coding.strip(HTTP_WHITESPACE).lower()
         name = _ALIASES.get(name, name)
         if name not in supported_codings():
             raise HTTPRefusal(415, f"unsupported content coding {coding[:50]!r}")
@@ -76,7 +90,7 @@ class ContentDecoder:
         self._engine = _DECODERS[name]()
         self._max_size = self._left = max_size
         self._chunk_size = chunk_size
-        self._started = False
+        self._state = _State.NEW
 
     def __repr__(self) -> str:
         return f"<ContentDecoder {self.coding}, {self._max_size - self._left} bytes of {self._max_size}>"
@@ -94,19 +108,30 @@ class ContentDecoder:
         Raises:
             HTTPInputError: the body is not in this coding, or goes on behind its end; the peer's fault.
             HTTPRefusal: there is more output than `max_size` (413).
+            RuntimeError: the pieces of an earlier call were not all taken; the caller's fault.
         """
+        if self._state in (_State.DECODING, _State.FAILED):
+            self._raise_misuse()
         for start in range(0, len(data), _INPUT_SIZE):
-            self._started = True
+            self._state = _State.DECODING
             try:
                 self._engine.feed(data[start : start + _INPUT_SIZE])
                 while output := self._engine.read(min(self._chunk_size, self._left + 1)):
                     self._left -= len(output)
                     if self._left < 0:
+                        self._state = _State.FAILED
                         raise HTTPRefusal(413, f"decoded body is larger than {self._max_size} bytes")
                     for piece in range(0, len(output), self._chunk_size):  # brotli takes its limit as a hint
                         yield output[piece : piece + self._chunk_size]
             except _coders.coder_errors() as error:
+                self._state = _State.FAILED
                 raise HTTPInputError(f"body is not valid {self.coding}: {error}") from None
+            self._state = _State.STARTED
+
+    def _raise_misuse(self) -> NoReturn:
+        if self._state is _State.FAILED:
+            raise HTTPInputError(f"the {self.coding} body was refused before")
+        raise RuntimeError("all pieces must be taken from decode() before it is called again")
 
     def finish(self) -> None:
         """Say that the body has ended. One of no bytes at all is complete.
@@ -114,7 +139,7 @@ class ContentDecoder:
         Raises:
             HTTPInputError: the body is truncated; the peer's fault.
         """
-        if self._started and not self._engine.is_complete:
+        if self._state is not _State.NEW and not (self._state is _State.STARTED and self._engine.is_complete):
             raise HTTPInputError(f"{self.coding} body is truncated")
 
 
@@ -210,7 +235,7 @@ def choose_coding(accept_encoding: str, codings: Sequence[str] | None = None) ->
     weights: dict[str, float] = {}
     for item in accept_encoding.split(","):
         name, _, parameters = item.partition(";")
-        weights[name.strip(" \t").lower()] = _weight(parameters)
+        weights[name.strip(HTTP_WHITESPACE).lower()] = _weight(parameters)
     for alias, name in _ALIASES.items():
         if alias in weights:
             weights.setdefault(name, weights[alias])
@@ -225,14 +250,8 @@ def choose_coding(accept_encoding: str, codings: Sequence[str] | None = None) ->
 
 def _weight(parameters: str) -> float:
     """Read `q=0.5` (RFC 9110 §12.4.2); 1 where there is none, 0 where it is malformed."""
-    name, _, value = parameters.strip(" \t").partition("=")
+    name, _, value = parameters.strip(HTTP_WHITESPACE).partition("=")
     if not name:
         return 1.0
-    value = value.strip(" \t")
-    if name.strip(" \t").lower() != "q" or len(value) > 5 or value[:1] not in ("0", "1") or value[1:2] not in ("", "."):
-        return 0.0
-    digits = value[2:]
-    if digits and not (digits.isascii() and digits.isdigit()):
-        return 0.0
-    weight = float(value)
-    return weight if weight <= 1 else 0.0
+    value = value.strip(HTTP_WHITESPACE)
+    return float(value) if name.strip(HTTP_WHITESPACE).lower() == "q" and _QVALUE(value) is not None else 0.0

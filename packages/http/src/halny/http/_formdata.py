@@ -162,8 +162,8 @@ class FormDataReader:
     """
 
     __slots__ = (
-        "_chunks", "_directory", "_fields_left", "_file", "_form", "_max_fields_size", "_max_file_size", "_name",
-        "_parser", "_spool_size",
+        "_chunks", "_directory", "_error", "_fields_left", "_file", "_form", "_max_fields_size", "_max_file_size",
+        "_name", "_parser", "_spool_size",
     )  # fmt: skip
 
     def __init__(
@@ -183,6 +183,7 @@ class FormDataReader:
         self._spool_size = spool_size
         self._directory = directory
         self._form = FormData()
+        self._error: Exception | None = None  # what ended this reader, and answers each later call
         self._file: SpooledFile | None = None  # the part that is being read, if it is a file
         self._name = ""  # its name and its pieces, if it is not
         self._chunks: list[bytes] = []
@@ -197,32 +198,48 @@ class FormDataReader:
             HTTPInputError: the body is malformed or over a limit; the peer's fault. The files are closed, and it is
                 raised again by each later call.
             HTTPRefusal: the fields or a file are too large (413); likewise.
-            OSError: the disk is full or can't be written.
+            OSError: the disk is full or can't be written; likewise.
+            ValueError: the form was taken or the reader closed before; the caller's fault.
         """
+        self._refuse_if_ended()
         try:
             for event in self._parser.feed(data):
                 self._handle(event)
-        except BaseException:
+        except Exception as error:
             self.close()
+            self._error = error
             raise
 
     def finish(self) -> FormData:
         """Say that the body has ended, and take the form with its files, which the caller closes from then on.
 
         Raises:
-            HTTPInputError: the body has no end; the peer's fault. The files are closed.
+            HTTPInputError: the body has no end, or was refused before; the peer's fault. The files are closed.
+            ValueError: the form was taken or the reader closed before; the caller's fault.
         """
+        self._refuse_if_ended()
         try:
             self._parser.finish()
-        except HTTPInputError:
+        except HTTPInputError as error:
             self.close()
+            self._error = error
             raise
         form, self._form = self._form, FormData()
+        self._error = ValueError("the form was taken")
         return form
 
     def close(self) -> None:
-        """Give up: drop what was read. Call it when the client goes away before the body has ended."""
+        """Give up: drop what was read. Call it when the client goes away before the body has ended.
+
+        Calling it again, or after `finish`, does nothing; the form that `finish` returned is closed by itself.
+        """
+        if self._error is None:
+            self._error = ValueError("the reader is closed")
         self._form.close()
+
+    def _refuse_if_ended(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     def _handle(self, event: MultipartEvent) -> None:
         if isinstance(event, PartData):

@@ -102,8 +102,10 @@ def encode_header_parameters(key: str, params: Mapping[str, object | None]) -> s
         The field's value.
 
     Raises:
-        ValueError: a name is not a token, or a value can't stand in a field; the caller's fault.
+        ValueError: a name is not a token, or the key or a value can't stand in a field; the caller's fault.
     """
+    if not is_field_value(key):
+        raise ValueError(f"the value {key!r} can't stand in a header field")
     parts = [key]
     for name, value in params.items():
         if not is_token(name):
