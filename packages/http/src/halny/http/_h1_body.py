@@ -91,13 +91,24 @@ class ChunkedBody:
         limits: how long chunk-size lines and trailers may be.
     """
 
-    __slots__ = ("_held", "_left", "_limits", "_max_size", "_state", "_trailer_size", "complete", "pending", "received", "rest")
+    __slots__ = (
+        "_held",
+        "_left",
+        "_limits",
+        "_max_size",
+        "_state",
+        "_trailer_size",
+        "complete",
+        "pending",
+        "received",
+        "rest",
+    )
 
     def __init__(self, max_size: int, limits: Limits = DEFAULT_LIMITS) -> None:
         self._max_size = max_size
         self._limits = limits
         self._state = _State.SIZE
-        self._held = b""
+        self._held: bytes = b""
         self._left = 0
         self._trailer_size = 0
         self.complete = False

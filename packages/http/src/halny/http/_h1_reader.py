@@ -11,6 +11,7 @@ Bodies are not llhttp's business: `_h1_body` reads them.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Final, final
 
@@ -29,13 +30,17 @@ _ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]*)([/?].*)?", re.IGNORECASE | 
 _DECIDING: Final = re.compile(
     rb"\n(host|connection|content-length|transfer-encoding|expect|upgrade|if-none-match):[ \t]*([^\r]*)"
 )
-_KEEP_ALIVE: Final = (b"connection", b"keep-alive")
 
-_PARSED_METHODS: Final = frozenset(
-    [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"PROPFIND", b"PROPPATCH", b"MKCOL"]
-)
-"""Methods that llhttp gets to see. To any other it is shown as `GET`: it knows a fixed list and gives some of
+_METHODS: Final = {
+    name.encode(): name
+    for name in (
+        "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "PROPFIND", "PROPPATCH", "MKCOL"
+    )
+}  # fmt: skip
+"""Methods that llhttp gets to see. Any other is shown to it as `GET`: it knows a fixed list and gives some of
 them meanings of their own (`CONNECT`, `PRI`, RTSP's), while which methods exist is the application's business."""
+
+_VERSIONS: Final = {b"HTTP/1.1": "HTTP/1.1", b"HTTP/1.0": "HTTP/1.0"}
 
 _MAX_KNOWN_HOSTS: Final = 1000
 """How many valid values of `Host` are remembered. Peers choose them, so the memory has a bound."""
@@ -132,7 +137,8 @@ class HeadReader:
             method, target, version = head[:line_end].split(b" ")
         except ValueError:
             raise HTTPRefusal(400, f"malformed request line {head[:line_end][:100]!r}") from None
-        if version != b"HTTP/1.1" and version != b"HTTP/1.0":
+        version_name = _VERSIONS.get(version)
+        if version_name is None:
             raise _refused_version(version)
         if not target:
             raise HTTPRefusal(400, "empty target")
@@ -143,33 +149,34 @@ class HeadReader:
 
         lower = head.lower()
         deciding = _DECIDING.findall(lower, line_end)
-        plain = version == b"HTTP/1.1" and len(deciding) <= 2
-        for field in deciding:
-            if field[0] != b"host" and field != _KEEP_ALIVE:
+        plain = version_name == "HTTP/1.1"
+        hosts = 0
+        for name, value in deciding:
+            if name == b"host":
+                hosts += 1
+            elif name != b"connection" or value != b"keep-alive":
                 plain = False
-        self._check_syntax(head, method, plain=plain)
+        method_name = _METHODS.get(method)
+        self._check_syntax(head if method_name else _with_known_method(head, method), plain=plain)
 
-        host = self._read_host(head, lower, line_end, deciding)
-        if host is None and version == b"HTTP/1.1":
+        host = self._read_host(head, lower, line_end, hosts)
+        if host is None and version_name == "HTTP/1.1":
             raise HTTPRefusal(400, "no Host header in an HTTP/1.1 request")
         if target[0] != 47 or b"#" in target:  # 47 is "/"
             target, host = _origin_form(method, target, host)
-        result = RequestHead(method.decode(), target.decode(), version.decode(), head[line_end + 2 : -4], host or "")
+        section = head[line_end + 2 : -4]
+        result = RequestHead(method_name or method.decode(), target.decode(), version_name, section, host or "")
         if not plain:
             _decide(result, deciding)
         return result
 
-    def _check_syntax(self, head: bytes, method: bytes, *, plain: bool) -> None:
+    def _check_syntax(self, head: bytes, *, plain: bool) -> None:
         """Lets llhttp judge a head. A plain one leaves it ready for the next, so its parser is shared."""
-        if method not in _PARSED_METHODS:
-            head = _with_known_method(head, method)
         if plain:
             marks = self._marks
             marks.append(True)
-            try:
+            with contextlib.suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
                 self._parser.feed_data(head)
-            except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-                pass
             if not marks:
                 return
             # Either the head is malformed, or the one before left the parser elsewhere than we thought.
@@ -177,13 +184,13 @@ class HeadReader:
             self._parser = httptools.HttpRequestParser(_WholeMessage(marks))
         _check_alone(head)
 
-    def _read_host(
-        self, head: bytes, lower: bytes, line_end: int, deciding: list[tuple[bytes, bytes]]
-    ) -> str | None:
-        start = lower.find(b"\nhost:", line_end)
-        if start < 0:
+    def _read_host(self, head: bytes, lower: bytes, line_end: int, count: int) -> str | None:
+        if count != 1:
+            if count:
+                raise HTTPRefusal(400, "more than one Host header")
             return None
-        raw = head[start + 6 : head.find(b"\r", start)].strip(b" \t")
+        start = lower.find(b"\nhost:", line_end) + 6
+        raw = head[start : head.find(b"\r", start)].strip(b" \t")
         host = self._hosts.get(raw)
         if host is None:
             host = raw.decode("latin-1")
@@ -191,8 +198,6 @@ class HeadReader:
                 raise HTTPRefusal(400, f"malformed Host {host[:100]!r}")
             if len(self._hosts) < _MAX_KNOWN_HOSTS:
                 self._hosts[raw] = host
-        if len(deciding) > 1 and sum([name == b"host" for name, _ in deciding]) > 1:
-            raise HTTPRefusal(400, "more than one Host header")
         return host
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from enum import Enum, auto
 from http.client import responses as _responses
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ._exceptions import HTTPOutputError
-from ._headers import HTTPHeaders
 from ._validation import is_reason_phrase
+
+if TYPE_CHECKING:
+    from ._headers import HTTPHeaders
 
 responses: Final[dict[int, str]] = dict(_responses)
 """The reason phrase of each status code."""

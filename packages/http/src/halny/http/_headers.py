@@ -93,6 +93,17 @@ class HTTPHeaders(MutableMapping[str, str]):
         headers._section = section
         return headers
 
+    @classmethod
+    def from_values(cls, values: dict[str, list[str]]) -> HTTPHeaders:
+        """Returns headers made of values that are known to be valid.
+
+        Args:
+            values: the values by normalised name; the headers keep this very dict.
+        """
+        headers = cls.__new__(cls)
+        vars(headers)["_values"] = values
+        return headers
+
     def add(self, name: str, value: str, *, _chars_are_bytes: bool = True) -> None:
         """Adds a value to those that `name` already has.
 
@@ -164,7 +175,7 @@ class HTTPHeaders(MutableMapping[str, str]):
         lines = [f"{name}: {value}\r\n" for name, values in self._values.items() for value in values]
         text = "".join(lines)
         # Whoever reached into the dict by a private name has gone round the checks of `add` and `__setitem__`.
-        if _BAD_VALUE.search(text.replace("\r\n", "")) or text.count("\r\n") != len(lines):
+        if not text.count("\n") == text.count("\r") == len(lines) or "\0" in text:
             raise HTTPInputError(f"control characters in headers {text!r}")
         try:
             return text.encode("latin-1")

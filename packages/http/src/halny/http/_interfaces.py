@@ -15,10 +15,11 @@ What answers is an `HTTPConnection`. It stands for one request on a connection, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, final
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
     from ._headers import HTTPHeaders
     from ._request import HTTPServerRequest, RequestStartLine, ResponseStartLine
 
@@ -138,8 +139,6 @@ class HTTPServerConnectionDelegate:
 class Endpoint(ABC):
     """Answers one request."""
 
-    __slots__ = ()
-
     max_body_size: int | None = None
     """How many bytes of body this request may have, or None for the server's own limit."""
 
@@ -150,14 +149,12 @@ class Endpoint(ABC):
         The request is over when its connection's `finish` or `respond` was called, which may be later than this.
         """
 
-    def on_connection_close(self) -> None:
+    def on_connection_close(self) -> None:  # noqa: B027 - most endpoints need not know
         """The peer went away before the response was finished. Called once at most, in the request's context."""
 
 
 class StreamingEndpoint(Endpoint):
     """Answers one request and takes its body as it comes; `run` is called when the head is complete."""
-
-    __slots__ = ()
 
     @abstractmethod
     def wait_for_body(self) -> Awaitable[None] | None:

@@ -100,22 +100,17 @@ class HTTPServerRequest:
     """The protocol version, such as `HTTP/1.1`."""
     host: str
     """The host that was asked for, with its port where there is one."""
-    body: bytes
+    body: bytes = b""
     """The content. Empty for a handler that takes it in a stream."""
-    connection: HTTPConnection | None
+    connection: HTTPConnection | None = None
     """Takes the response."""
-    server_connection: object | None
+    server_connection: object | None = None
     """The connection that carried this request and may carry others."""
-    remote_ip: str | None
+    remote_ip: str | None = None
     """The address of the client: the peer, or what a trusted proxy says."""
-    protocol: str
+    protocol: str = "http"
     """`http` or `https`: the peer's, or what a trusted proxy says."""
 
-    body = b""
-    connection = None
-    server_connection = None
-    remote_ip = None
-    protocol = "http"
     _head: RequestHead | None = None
     _finish_time: float | None = None
 
@@ -277,11 +272,15 @@ class HTTPServerRequest:
         """Return the URL that was asked for, put together from protocol, host and target."""
         return f"{self.protocol}://{self.host}{self.uri}"
 
+    def mark_finished(self) -> None:
+        """Remember that the response is finished now; `request_time` counts no further."""
+        self._finish_time = time.time()
+
     def request_time(self) -> float:
         """Return how long the request took, in seconds; up to now, while it is not finished."""
         return (self._finish_time or time.time()) - self._start_time
 
-    def get_ssl_certificate(self, binary_form: bool = False) -> None | dict[str, Any] | bytes:
+    def get_ssl_certificate(self, binary_form: bool = False) -> dict[str, Any] | bytes | None:
         """Return the client's TLS certificate, where it was asked for one and sent it.
 
         Args:
@@ -289,7 +288,7 @@ class HTTPServerRequest:
         """
         context = getattr(self.connection, "context", None)
         get = getattr(context, "get_ssl_certificate", None)
-        return cast("None | dict[str, Any] | bytes", get(binary_form)) if get is not None else None
+        return cast("dict[str, Any] | bytes | None", get(binary_form)) if get is not None else None
 
     def __repr__(self) -> str:
         names = ("protocol", "host", "method", "uri", "version", "remote_ip")

@@ -15,11 +15,13 @@ from halny.http import (
     HTTPConnection,
     HTTPHeaders,
     HTTPOutputError,
-    chunk as frame_chunk,
     connection_line,
     frame_response,
     has_body,
     status_line,
+)
+from halny.http import (
+    chunk as frame_chunk,
 )
 
 if TYPE_CHECKING:
@@ -79,26 +81,35 @@ class RequestConnection(HTTPConnection):
     def respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
         """Send a whole response; see `HTTPConnection.respond`. Of a peer that is gone nothing is said."""
         head = self._head
-        if isinstance(headers, HTTPHeaders):
-            frame = frame_response(
-                method=head.method, version=head.version, keep_alive=self.keep_alive, code=code, headers=headers
-            )
-            if frame.framing is not BodyFraming.NONE and (
-                frame.framing is not BodyFraming.LENGTH or frame.length != len(body)
-            ):
-                raise HTTPOutputError(f"a whole response needs the Content-Length of its body, {len(body)}")
-            self.keep_alive = frame.keep_alive
-            headers = headers.to_bytes()
-            extra = frame.extra
+        if isinstance(headers, bytes):
+            extra = b"" if self.keep_alive and head.version == "HTTP/1.1" else self._connection_line()
         else:
-            extra = connection_line(head.version, keep_alive=self.keep_alive)
-        self._require(ResponseState.EMPTY)
-        data = status_line(code, reason) + headers + extra + b"\r\n"
+            headers, extra = self._frame_whole(code, headers, body)
+        if self._state is not ResponseState.EMPTY:
+            self._require(ResponseState.EMPTY)
+        if body and (head.method == "HEAD" or not has_body(head.method, code)):
+            body = b""
+        data = b"".join((status_line(code, reason), headers, extra, b"\r\n", body))
         self._state = ResponseState.FINISHED
-        if body and has_body(head.method, code):
-            data += body
-        self._protocol.send(data)
-        self._protocol.response_finished(self)
+        protocol = self._protocol
+        protocol.send(data)
+        protocol.response_finished(self)
+
+    def _connection_line(self) -> bytes:
+        return connection_line(self._head.version, keep_alive=self.keep_alive)
+
+    def _frame_whole(self, code: int, headers: HTTPHeaders, body: bytes) -> tuple[bytes, bytes]:
+        """Return the header lines of a whole response, and those that have to be added."""
+        head = self._head
+        frame = frame_response(
+            method=head.method, version=head.version, keep_alive=self.keep_alive, code=code, headers=headers
+        )
+        if frame.framing is not BodyFraming.NONE and (
+            frame.framing is not BodyFraming.LENGTH or frame.length != len(body)
+        ):
+            raise HTTPOutputError(f"a whole response needs the Content-Length of its body, {len(body)}")
+        self.keep_alive = frame.keep_alive
+        return headers.to_bytes(), frame.extra
 
     def write_headers(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None

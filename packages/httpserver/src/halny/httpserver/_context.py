@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from typing import TYPE_CHECKING, Any, final
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
+    import ssl
 
 
 @final

@@ -165,7 +165,10 @@ class HTTPProtocol(asyncio.Protocol):
         answer, context = self._answer, self._context
         self._state = State.CLOSED
         self.deadline = math.inf
-        self._settings.connections.discard(self)
+        settings = self._settings
+        settings.connections.discard(self)
+        if settings.emptied is not None and not settings.connections:
+            settings.emptied.set()
         self._forget_request()
         self._held = b""
         self._fail_waiters(exc)
@@ -264,7 +267,7 @@ class HTTPProtocol(asyncio.Protocol):
             endpoint = self._endpoint = settings.source.find_endpoint(request)
         except HTTPInputError as error:
             raise HTTPRefusal(400, str(error)) from error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever an application raises
             self._fail(answer, error)
             return
         if not head.content_length and not head.chunked:
@@ -295,7 +298,10 @@ class HTTPProtocol(asyncio.Protocol):
 
     def _continue_body(self, data: bytes) -> bytes:
         body, collected = self._body, self._collected
-        assert body is not None and collected is not None and self._request is not None and self._endpoint is not None
+        assert body is not None
+        assert collected is not None
+        assert self._request is not None
+        assert self._endpoint is not None
         collected += body.feed(data)
         if not body.complete:
             if body.pending:
@@ -390,12 +396,13 @@ class HTTPProtocol(asyncio.Protocol):
 
     def _run(self, endpoint: Endpoint) -> None:
         context, answer = self._context, self._answer
-        assert context is not None and answer is not None
+        assert context is not None
+        assert answer is not None
         try:
             coroutine = context.run(endpoint.run)
         except HTTPInputError as error:
             self._refuse_unless_answered(answer, HTTPRefusal(400, str(error)))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever an application raises
             self._fail(answer, error)
         else:
             if coroutine is not None:

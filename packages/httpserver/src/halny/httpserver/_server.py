@@ -158,8 +158,9 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         connections = self._settings.connections
         for connection in list(connections):
             connection.abort()
-        while connections:
-            await asyncio.sleep(0)
+        if connections:
+            emptied = self._settings.emptied = asyncio.Event()
+            await emptied.wait()
         if self._sweep is not None:
             self._sweep.stop()
 

@@ -71,6 +71,8 @@ class ServerSettings:
     now: float = 0.0
     """The loop's time when the connections were last looked over: coarse, and free to read."""
     connections: set[HTTPProtocol] = field(default_factory=set["HTTPProtocol"])
+    emptied: asyncio.Event | None = None
+    """Is set when the last connection is gone, for whoever waits for that."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set["asyncio.Task[Any]"])
 
     def __post_init__(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast, final
 
 from halny.http import (
@@ -23,6 +22,8 @@ from halny.http import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
     from halny.http import HTTPConnection, HTTPHeaders, ResponseStartLine
 
 application_log = logging.getLogger("halny.application")

@@ -81,16 +81,21 @@ class Upload:
                 await self._wait_for_peer()
                 continue
             held, self._held = self._held, b""
-            pieces = body.feed(held)
+            for piece in body.feed(held):
+                if not await self._hand_over_piece(piece, size):
+                    return
             if body.pending:
                 await asyncio.sleep(0)  # many small chunks: others want their turn
-            for piece in pieces:
-                for start in range(0, len(piece), size):
-                    if self._stopped:
-                        return
-                    taken = self._endpoint.data_received(piece[start : start + size] if len(piece) > size else piece)
-                    if taken is not None:
-                        await taken
+
+    async def _hand_over_piece(self, piece: bytes, size: int) -> bool:
+        """Hand over a piece in parts of at most `size` bytes, and return whether more is wanted."""
+        for start in range(0, len(piece), size):
+            taken = self._endpoint.data_received(piece[start : start + size] if len(piece) > size else piece)
+            if taken is not None:
+                await taken
+            if self._stopped:
+                return False
+        return True
 
     async def _wait_for_peer(self) -> None:
         self._protocol.resume_reading()

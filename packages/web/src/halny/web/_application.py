@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from halny.http import Endpoint, EndpointSource, HTTPMessageDelegate, HTTPServerRequest
 from halny.httpserver import DelegateEndpoint, HTTPServer
 
 from ._delegates import HandlerDelegate, HandlerEndpoint, StreamingHandlerEndpoint
-from ._stock import ErrorHandler
 from ._handler import RequestHandler
 from ._matchers import AnyMatches, DefaultHostMatches, HostMatches
 from ._routing import ReversibleRouter, ReversibleRuleRouter, Rule
+from ._stock import ErrorHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ._routing import _RuleList
+    from ._routing import RuleList
     from ._transforms import OutputTransform
 
 access_log = logging.getLogger("halny.access")
+
+_OWN_WAYS: Final = frozenset(["find_handler", "get_handler_delegate", "start_request", "__call__"])
+"""What a subclass overrides to find handlers by rules of its own."""
 
 
 class ApplicationRouter(ReversibleRuleRouter):
@@ -38,15 +39,16 @@ class ApplicationRouter(ReversibleRuleRouter):
 
     _routes_to_handlers = True
 
-    def __init__(self, application: Application, rules: _RuleList | None = None) -> None:
+    def __init__(self, application: Application, rules: RuleList | None = None) -> None:
         self.application = application
         super().__init__(rules)
 
     def process_rule(self, rule: Rule) -> Rule:
         """See `RuleRouter.process_rule`: a list of rules becomes a router."""
         rule = super().process_rule(rule)
-        if isinstance(rule.target, (list, tuple)):
-            rule.target = ApplicationRouter(self.application, cast("_RuleList", rule.target))
+        target: object = rule.target
+        if isinstance(target, (list, tuple)):
+            rule.target = ApplicationRouter(self.application, cast("RuleList", target))
         return rule
 
     def get_target_delegate(
@@ -76,7 +78,7 @@ class Application(ReversibleRouter):
 
     def __init__(
         self,
-        handlers: _RuleList | None = None,
+        handlers: RuleList | None = None,
         default_host: str | None = None,
         transforms: list[type[OutputTransform]] | None = None,
         **settings: Any,
@@ -119,7 +121,7 @@ class Application(ReversibleRouter):
         server.listen(port, address, family=family, backlog=backlog, flags=flags, reuse_port=reuse_port)
         return server
 
-    def add_handlers(self, host_pattern: str, host_handlers: _RuleList) -> None:
+    def add_handlers(self, host_pattern: str, host_handlers: RuleList) -> None:
         """Add handlers for the hosts that a pattern matches; patterns are tried in the order in which they came.
 
         Args:
@@ -151,7 +153,7 @@ class Application(ReversibleRouter):
         found = self.default_router.find_handler(request)
         if found is not None:
             return found
-        handler_class, handler_kwargs = self._fallback()
+        handler_class, handler_kwargs = self.fallback()
         return self.get_handler_delegate(request, handler_class, handler_kwargs)
 
     def get_handler_delegate(
@@ -208,13 +210,13 @@ class Application(ReversibleRouter):
 
     def endpoint_source(self) -> EndpointSource | None:
         """Return the source of this application's endpoints, or None where a subclass finds handlers in its own way."""
-        cls = type(self)
-        for name in ("find_handler", "get_handler_delegate", "start_request", "__call__"):
-            if getattr(cls, name, None) is not getattr(Application, name, None):
+        bases = type(self).__mro__
+        for base in bases[: bases.index(Application)]:
+            if not _OWN_WAYS.isdisjoint(vars(base)):
                 return None
         return _ApplicationEndpoints(self)
 
-    def _fallback(self) -> tuple[type[RequestHandler], dict[str, Any]]:
+    def fallback(self) -> tuple[type[RequestHandler], dict[str, Any]]:
         """Return the handler for what no rule matches, and the arguments of its `initialize`."""
         handler_class = self.settings.get("default_handler_class")
         if handler_class is not None:
@@ -235,7 +237,7 @@ class _ApplicationEndpoints(EndpointSource):
         # Without handlers for hosts the only rule is the one that leads to the wildcard router.
         found = (application.wildcard_router if len(router.rules) == 1 else router).find(request)
         if found is None:
-            handler_class, handler_kwargs = application._fallback()
+            handler_class, handler_kwargs = application.fallback()
             return HandlerEndpoint(application, request, handler_class, handler_kwargs, [], {})
         rule, params, delegate = found
         if delegate is not None:
@@ -243,7 +245,7 @@ class _ApplicationEndpoints(EndpointSource):
                 return delegate.endpoint()
             return DelegateEndpoint(delegate, request)
         handler_class = rule.target
-        kind = StreamingHandlerEndpoint if handler_class._stream_request_body else HandlerEndpoint
+        kind = StreamingHandlerEndpoint if handler_class.streams_request_body else HandlerEndpoint
         if params:
             return kind(
                 application, request, handler_class, rule.target_kwargs, params["path_args"], params["path_kwargs"]

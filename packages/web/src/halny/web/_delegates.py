@@ -125,7 +125,7 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
 
     def endpoint(self) -> Endpoint:
         """Return the endpoint that does the same."""
-        kind = StreamingHandlerEndpoint if self.handler_class.streams_request_body() else HandlerEndpoint
+        kind = StreamingHandlerEndpoint if self.handler_class.streams_request_body else HandlerEndpoint
         return kind(
             self.application, self.request, self.handler_class, self.handler_kwargs, self.path_args, self.path_kwargs
         )
@@ -138,7 +138,7 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
             set_limit = getattr(self.request.connection, "set_max_body_size", None)
             if set_limit is not None:
                 set_limit(self.max_body_size)
-        if not self.handler_class.streams_request_body():
+        if not self.handler_class.streams_request_body:
             return None
         self.request.check_arguments()
         self._run()

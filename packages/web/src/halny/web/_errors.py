@@ -44,7 +44,7 @@ class Errors(Response):
         self.set_status(status_code, reason=reason)
         try:
             self.write_error(status_code, **kwargs)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever an application raises
             application_log.exception("uncaught exception in write_error")
         if not self._finished:
             self.finish()
@@ -117,7 +117,7 @@ class Errors(Response):
             return
         try:
             self.log_exception(*sys.exc_info())
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever an application raises
             # What logs must not keep the client from its answer.
             application_log.exception("error in exception logger")
         if self._finished:

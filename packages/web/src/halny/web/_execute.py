@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import Arguments
@@ -18,6 +17,8 @@ from ._errors import Errors
 from ._exceptions import HTTPError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
+
     from ._transforms import OutputTransform
 
 application_log = logging.getLogger("halny.application")
@@ -34,7 +35,8 @@ class Execution(Errors, Arguments):
     SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
     """The methods that this handler may have; a subclass may add its own."""
 
-    _stream_request_body = False
+    streams_request_body = False
+    """Whether the handler takes its request's body in a stream; `stream_request_body` sets it."""
     _prepared_future: asyncio.Future[None] | None = None
     _body_future: asyncio.Future[None] | None = None
 
@@ -60,11 +62,6 @@ class Execution(Errors, Arguments):
         """
         return None
 
-    @classmethod
-    def streams_request_body(cls) -> bool:
-        """Return whether the handler takes its request's body in a stream."""
-        return cls._stream_request_body
-
     def start(
         self, transforms: list[OutputTransform], args: list[bytes | None], kwargs: dict[str, bytes | None]
     ) -> Coroutine[Any, Any, None] | None:
@@ -82,7 +79,7 @@ class Execution(Errors, Arguments):
             return self._execute(transforms, *args, **kwargs)
         return self._begin(transforms, args, kwargs)
 
-    async def _execute(self, transforms: list[OutputTransform], *args: bytes, **kwargs: bytes) -> None:
+    async def _execute(self, transforms: list[OutputTransform], *args: bytes | None, **kwargs: bytes | None) -> None:
         """Run the request. Instrumentation wraps this; what it wraps is run in its place."""
         rest = self._begin(transforms, args, kwargs)
         if rest is not None:
@@ -101,10 +98,10 @@ class Execution(Errors, Arguments):
             if method not in SAFE_METHODS:
                 self._check_origin()
             result = self.prepare()
-            if result is not None or self._stream_request_body:
+            if result is not None or self.streams_request_body:
                 return self._continue_from_prepare(result)
             return self._call_method()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever an application raises
             self._handle_request_exception(error)
             return None
 
@@ -129,10 +126,10 @@ class Execution(Errors, Arguments):
         try:
             if result is not None:
                 await _checked(result, self, "prepare")
-            if self._stream_request_body:
+            if self.streams_request_body:
                 await self._receive_body()
             rest = self._call_method()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever an application raises
             self._handle_request_exception(error)
         else:
             if rest is not None:
@@ -145,7 +142,7 @@ class Execution(Errors, Arguments):
             await _checked(result, self, self.request.method.lower())
             if self._auto_finish and not self._finished:
                 self.finish()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever an application raises
             self._handle_request_exception(error)
 
     # Streamed bodies
@@ -184,7 +181,7 @@ class Execution(Errors, Arguments):
             self._body_future.cancel()
         try:
             result = self.on_connection_close()
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever an application raises
             application_log.exception("uncaught exception in on_connection_close")
             return
         if result is not None:
@@ -208,4 +205,4 @@ async def _checked(result: Awaitable[None], handler: object, name: str) -> None:
     await result
 
 
-_ORIGINAL_EXECUTE = Execution._execute
+_ORIGINAL_EXECUTE = vars(Execution)["_execute"]

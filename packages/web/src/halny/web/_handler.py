@@ -71,5 +71,5 @@ def stream_request_body(cls: type[RequestHandler]) -> type[RequestHandler]:
     """
     if not issubclass(cls, RequestHandler):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"expected a subclass of RequestHandler, got {cls!r}")
-    cls._stream_request_body = True
+    cls.streams_request_body = True
     return cls

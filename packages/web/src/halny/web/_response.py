@@ -8,7 +8,7 @@ gets with its defaults in place when it first asks. The order of the defaults is
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import hashlib
 import re
 import time
@@ -39,6 +39,9 @@ SERVER: Final = f"HalnyServer/{__version__}"
 HTML: Final = "text/html; charset=UTF-8"
 """The type of a response that says nothing else."""
 
+JSON: Final = "application/json; charset=UTF-8"
+"""The type of a response that is a dict."""
+
 _CONTENT_HEADERS: Final = (
     "Allow", "Content-Encoding", "Content-Language", "Content-Length", "Content-MD5", "Content-Range", "Content-Type",
     "Last-Modified",
@@ -53,14 +56,17 @@ class _Defaults:
     def __init__(self) -> None:
         self.second = -1
         self.date = ""
-        self.block = b""
+        self.blocks: dict[str, bytes] = {}
 
     def at(self, now: float) -> _Defaults:
         """Return the defaults of this second."""
         if int(now) != self.second:
             self.second = int(now)
             self.date = format_timestamp(self.second)
-            self.block = f"Server: {SERVER}\r\nContent-Type: {HTML}\r\nDate: {self.date}\r\n".encode("ascii")
+            self.blocks = {
+                kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {self.date}\r\n".encode("ascii")
+                for kind in (HTML, JSON)
+            }
         return self
 
 
@@ -72,6 +78,7 @@ class Response(HandlerBase):
 
     _status_code = 200
     _reason = "OK"
+    _content_type = HTML
     _write_buffer: list[bytes]
 
     # Status and headers
@@ -80,6 +87,7 @@ class Response(HandlerBase):
         """Forget the headers and the body of the response, which have not been sent."""
         vars(self).pop("_headers", None)
         self._write_buffer = []
+        self._content_type = HTML
         self._status_code = 200
         self._reason = "OK"
         self.set_default_headers()
@@ -89,11 +97,8 @@ class Response(HandlerBase):
 
     @cached_property
     def _headers(self) -> HTTPHeaders:
-        headers = HTTPHeaders()
-        headers["Server"] = SERVER
-        headers["Content-Type"] = HTML
-        headers["Date"] = _defaults.at(time.time()).date
-        return headers
+        date = _defaults.at(time.time()).date
+        return HTTPHeaders.from_values({"Server": [SERVER], "Content-Type": [self._content_type], "Date": [date]})
 
     def set_status(self, status_code: int, reason: str | None = None) -> None:
         """Set the status of the response.
@@ -114,7 +119,7 @@ class Response(HandlerBase):
         """Return the status of the response."""
         return self._status_code
 
-    def set_header(self, name: str, value: bytes | str | int | datetime.datetime) -> None:
+    def set_header(self, name: str, value: bytes | str | int | dt.datetime) -> None:
         """Set a header of the response, in place of any of the same name.
 
         Args:
@@ -127,7 +132,7 @@ class Response(HandlerBase):
         """
         self._headers[name] = self._convert_header_value(value)
 
-    def add_header(self, name: str, value: bytes | str | int | datetime.datetime) -> None:
+    def add_header(self, name: str, value: bytes | str | int | dt.datetime) -> None:
         """Add a header to the response, beside any of the same name.
 
         Args:
@@ -149,14 +154,14 @@ class Response(HandlerBase):
         if name in self._headers:
             del self._headers[name]
 
-    def _convert_header_value(self, value: bytes | str | int | datetime.datetime) -> str:
+    def _convert_header_value(self, value: bytes | str | int | dt.datetime) -> str:
         if isinstance(value, str):
             text = value
         elif isinstance(value, bytes):
             text = value.decode("latin-1")
         elif isinstance(value, int):
             return str(value)
-        elif isinstance(value, datetime.datetime):
+        elif isinstance(value, dt.datetime):  # pyright: ignore[reportUnnecessaryIsInstance] - anything may come
             return format_timestamp(value)
         else:
             raise TypeError(f"unsupported header value {value!r}")
@@ -188,12 +193,17 @@ class Response(HandlerBase):
             self._write_buffer.append(chunk.encode())
         elif isinstance(chunk, bytes):
             self._write_buffer.append(chunk)
-        elif isinstance(chunk, dict):  # pyright: ignore[reportUnnecessaryIsInstance] - anything may come
-            self._write_buffer.append(json_encode(chunk).encode())
-            self._headers["Content-Type"] = "application/json; charset=UTF-8"
         else:
-            hint = "; lists are not accepted for security reasons: write a dict" if isinstance(chunk, list) else ""
-            raise TypeError(f"write() accepts str, bytes and dict, not {type(chunk).__name__}{hint}")
+            self._write_json(chunk)
+
+    def _write_json(self, value: object) -> None:
+        if not isinstance(value, dict):
+            hint = "; lists are not accepted for security reasons: write a dict" if type(value) is list else ""
+            raise TypeError(f"write() accepts str, bytes and dict, not {type(value).__name__}{hint}")
+        self._write_buffer.append(json_encode(value).encode())
+        self._content_type = JSON
+        if "_headers" in vars(self):
+            self._headers["Content-Type"] = JSON
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
         """Send the client to another URL, and finish.
@@ -260,9 +270,13 @@ class Response(HandlerBase):
             raise RuntimeError("finish() called twice")
         if chunk is not None:
             self.write(chunk)
-        future = self._finish_at_once() if self._is_untouched() else self._finish_in_parts()
+        future: asyncio.Future[None] | None = None
+        if self._is_untouched():
+            self._finish_at_once()
+        else:
+            future = self._finish_in_parts()
         self._finished = True
-        self.request._finish_time = time.time()
+        self.request.mark_finished()
         self._log()
         self._end_request()
         return _done() if future is None else future
@@ -273,12 +287,10 @@ class Response(HandlerBase):
         return (
             "_headers" not in vars(self)
             and not self._headers_written
-            and not self._transforms
-            and self._new_cookie is None
+            and self._leaves_whole()
             and cls.compute_etag is Response.compute_etag
             and cls.set_etag_header is Response.set_etag_header
             and cls.check_etag_header is Response.check_etag_header
-            and cls.flush is Response.flush
         )
 
     def _finish_at_once(self) -> None:
@@ -288,7 +300,7 @@ class Response(HandlerBase):
         self._write_buffer = []
         self._headers_written = True
         status = self._status_code
-        head = _defaults.at(time.time()).block
+        head = _defaults.at(time.time()).blocks[self._content_type]
         if status == 200 and self.request.method in ("GET", "HEAD"):
             etag = f'"{hashlib.sha1(body, usedforsecurity=False).hexdigest()}"'
             if self.request.is_conditional and self._matches_etag(etag):
@@ -306,7 +318,7 @@ class Response(HandlerBase):
     def _bare_head(self, extra: str) -> bytes:
         return f"Server: {SERVER}\r\nDate: {_defaults.at(time.time()).date}\r\n{extra}".encode("ascii")
 
-    def _finish_in_parts(self) -> asyncio.Future[None]:
+    def _finish_in_parts(self) -> asyncio.Future[None] | None:
         if not self._headers_written:
             if self._status_code == 200 and self.request.method in ("GET", "HEAD"):
                 self.set_etag_header()
@@ -318,9 +330,19 @@ class Response(HandlerBase):
                 self._clear_content_headers()
             elif "Content-Length" not in self._headers:
                 self.set_header("Content-Length", sum(map(len, self._write_buffer)))
+            if self._leaves_whole():
+                body = b"".join(self._write_buffer)
+                self._write_buffer = []
+                self._headers_written = True
+                self._connection().respond(self._status_code, self._reason, self._headers, body)
+                return None
         future = self.flush(include_footers=True)
         self._connection().finish()
         return future
+
+    def _leaves_whole(self) -> bool:
+        """Return whether nothing wants to see the response part by part."""
+        return not self._transforms and self._new_cookie is None and type(self).flush is Response.flush
 
     def _require_no_body(self, body: bytes) -> None:
         if body:
@@ -390,10 +412,24 @@ class Response(HandlerBase):
         raise RuntimeError("part of a handler used alone")
 
 
-def _done() -> asyncio.Future[None]:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    future.set_result(None)
-    return future
+@final
+class _Done:
+    """A future that is done, made once for each loop in turn: whoever awaits it goes on at once."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._future: asyncio.Future[None] | None = None
+
+    def __call__(self) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        if self._future is None or self._loop is not loop:
+            self._loop = loop
+            self._future = loop.create_future()
+            self._future.set_result(None)
+        return self._future
+
+
+_done: Final = _Done()
 
 
 def _as_future(awaitable: Awaitable[None]) -> asyncio.Future[None]:

@@ -8,7 +8,6 @@ before it depend on nothing but the path. What the table does not have is looked
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from halny.http import HTTPMessageDelegate, HTTPServerConnectionDelegate
@@ -18,6 +17,8 @@ from halny.ioloop.util import import_object
 from ._matchers import AnyMatches, DefaultHostMatches, HostMatches, Matcher, PathMatches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from halny.http import HTTPConnection, HTTPServerRequest
 
 __all__ = [
@@ -38,7 +39,7 @@ application_log = logging.getLogger("halny.application")
 
 _NO_PARAMS: Final[dict[str, Any]] = {}
 
-_RuleList: TypeAlias = "Sequence[Rule | list[Any] | tuple[Any, ...]]"
+RuleList: TypeAlias = "Sequence[Rule | list[Any] | tuple[Any, ...]]"
 """What an application takes as its handlers."""
 
 
@@ -173,12 +174,12 @@ class RuleRouter(Router):
             path. See [`Rule`][halny.web.routing.Rule].
     """
 
-    def __init__(self, rules: _RuleList | None = None) -> None:
+    def __init__(self, rules: RuleList | None = None) -> None:
         self.rules = Rules()
         if rules:
             self.add_rules(rules)
 
-    def add_rules(self, rules: _RuleList) -> None:
+    def add_rules(self, rules: RuleList) -> None:
         """Add rules after those that are there.
 
         Args:
@@ -327,7 +328,7 @@ class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
         rules: as for `RuleRouter`.
     """
 
-    def __init__(self, rules: _RuleList | None = None) -> None:
+    def __init__(self, rules: RuleList | None = None) -> None:
         self.named_rules: dict[str, Rule] = {}
         super().__init__(rules)
 
