@@ -99,7 +99,7 @@ def reload_process(changed: str) -> NoReturn:
     for hook in _hooks:
         try:
             hook()
-        except Exception:
+        except Exception:  # noqa: BLE001 - one bad hook must not keep the old program running
             gen_log.exception("Exception in reload hook %r", hook)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None under pythonw

@@ -8,7 +8,8 @@ when a file changes.
 
 In the program, `start` watches on its event loop and replaces the process (or asks the parent to, where there is one);
 web applications with `debug=True` do that by themselves. All imported modules are watched, and what is given to
-`watch`. Where `watchfiles` is installed (the extra `watchfiles`), changes are noticed at once, else within half a second.
+`watch`. Where `watchfiles` is installed (an extra of that name), changes are noticed at once, else within half
+a second.
 
 A restart is abrupt: requests that are under way are lost, and no `atexit` function is called. Not for production, and
 not for a process that has forked others.
