@@ -5,6 +5,7 @@ from ._exceptions import StreamBufferFullError, StreamClosedError, Unsatisfiable
 from ._pipe import PipeIOStream
 from ._socket import IOStream
 from ._tls import SSLIOStream
+from ._transport import stream_on_transport
 from ._version import __version__ as __version__
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "StreamBufferFullError",
     "StreamClosedError",
     "UnsatisfiableReadError",
+    "stream_on_transport",
 ]

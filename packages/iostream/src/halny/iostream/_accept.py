@@ -95,8 +95,8 @@ class _Acceptor:
             connection.setblocking(False)
             self._callback(connection, address)
         except Exception:
-            connection.close()
             app_log.exception("exception in the callback for a connection from %r", address)
+            connection.close()
 
     def _pause_for(self, error: OSError) -> None:
         general_log.error("can't accept connections: %s; trying again in %s s", error, ACCEPT_PAUSE_SECONDS)

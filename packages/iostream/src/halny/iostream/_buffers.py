@@ -65,9 +65,8 @@ class WriteBuffer:
         Args:
             data: A contiguous buffer.
         """
-        if isinstance(data, memoryview):
-            if data.format != "B" or data.ndim != 1:
-                data = data.cast("B")
+        if isinstance(data, memoryview) and (data.format != "B" or data.ndim != 1):
+            data = data.cast("B")
         size = len(data)
         if not size:
             return
@@ -88,6 +87,13 @@ class WriteBuffer:
         if len(queue) <= MAX_BUFFERS_PER_SEND:
             return list(queue)
         return [queue[index] for index in range(MAX_BUFFERS_PER_SEND)]
+
+    def take_all(self) -> list[Buffer]:
+        """Removes and returns everything."""
+        taken = list(self._queue or ())
+        self._queue = None
+        self._size = 0
+        return taken
 
     def head(self, join_up_to: int) -> memoryview:
         """Returns the first buffer, with small ones behind it joined to it until it holds `join_up_to` bytes.

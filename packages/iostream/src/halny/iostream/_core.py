@@ -156,6 +156,10 @@ class StreamCore:
         """Driver: lets go of what the stream sits on; `was` is the state before."""
         raise NotImplementedError
 
+    def _released(self) -> bool:
+        """Driver: tells whether nothing of a closed stream is left in the loop or the system."""
+        return self._state is CLOSED
+
     def _end_reads(self) -> None:
         raise NotImplementedError
 

@@ -8,13 +8,14 @@ Every read looks at each byte a bounded number of times, however small the piece
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, final
 
 from ._buffers import take_front
 from ._exceptions import UnsatisfiableReadError
 
 if TYPE_CHECKING:
+    import re
+
     from ._buffers import Buffer
 
 LARGE_READ = 65536

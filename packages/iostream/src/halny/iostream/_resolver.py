@@ -131,14 +131,15 @@ class ExecutorResolver(Resolver):
         """
         if self.executor is None:
             raise RuntimeError("the resolver is closed")
-        future = self.executor.submit(_lookup, host, port, family)
-        return future if isinstance(future, asyncio.Future) else asyncio.wrap_future(future)
+        future: Any = self.executor.submit(_lookup, host, port, family)
+        # An executor of ours may give a future of the loop, any other gives one of its own.
+        return asyncio.wrap_future(future)
 
 
 class BlockingResolver(ExecutorResolver):
     """Looks names up on the spot and blocks the loop meanwhile; only for tools that do nothing else."""
 
-    def initialize(self) -> None:
+    def initialize(self) -> None:  # type: ignore[override]
         """Takes no arguments."""
         super().initialize()
 
@@ -148,7 +149,9 @@ class ThreadedResolver(ExecutorResolver):
 
     _threads: ThreadPoolExecutor | None = None
 
-    def initialize(self, num_threads: int = DEFAULT_RESOLVER_THREADS) -> None:
+    def initialize(  # type: ignore[override]
+        self, num_threads: int = DEFAULT_RESOLVER_THREADS
+    ) -> None:
         """Sets the resolver up; the first one of the process decides the number of threads.
 
         Args:

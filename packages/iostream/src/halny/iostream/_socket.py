@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket as socket_module
-import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ._ssl import client_context, ssl_options_to_context, ssl_wrap_socket
 
 if TYPE_CHECKING:
     import asyncio
+    import ssl
     from collections.abc import Mapping
     from typing import Self
 
@@ -24,18 +24,18 @@ _CAN_GATHER = hasattr(socket_module.socket, "sendmsg")  # Windows can't
 
 
 class IOStream(BaseIOStream):
-    """A stream on a socket that is connected, or that `connect` will connect.
+    r"""A stream on a socket that is connected, or that `connect` will connect.
 
         stream = IOStream(socket.socket())
         await stream.connect(("127.0.0.1", 8888))
-        await stream.write(b"hello\\n")
-        answer = await stream.read_until(b"\\n")
+        await stream.write(b"hello\n")
+        answer = await stream.read_until(b"\n")
 
     Use [`TCPClient`][halny.iostream.tcpclient.TCPClient] to connect to a host by name, and
     [`TCPServer`][halny.iostream.tcpserver.TCPServer] to be connected to.
     """
 
-    socket: socket_module.socket
+    socket: Any
     """The socket, which belongs to the stream; `None` once that is closed."""
 
     _connect_future: asyncio.Future[Any] | None = None
@@ -54,12 +54,13 @@ class IOStream(BaseIOStream):
 
     def fileno(self) -> int:
         """Returns the socket's descriptor, -1 once the stream is closed."""
-        return -1 if self.socket is None else self.socket.fileno()  # type: ignore[redundant-expr]
+        sock = self.socket
+        return -1 if sock is None else int(sock.fileno())
 
     def close_fd(self) -> None:
         """Closes the socket; use `close` to close a stream."""
         self.socket.close()
-        self.socket = None  # type: ignore[assignment]
+        self.socket = None
 
     def get_fd_error(self) -> Exception | None:
         """Returns the socket's pending error (`SO_ERROR`), if there is one."""
@@ -73,7 +74,7 @@ class IOStream(BaseIOStream):
             buf: Where the bytes go.
         """
         try:
-            return self.socket.recv_into(buf)
+            return int(self.socket.recv_into(buf))
         except BlockingIOError:
             return None
 
@@ -83,7 +84,7 @@ class IOStream(BaseIOStream):
         Args:
             data: What to send.
         """
-        return self.socket.send(data)
+        return int(self.socket.send(data))
 
     def set_nodelay(self, value: bool) -> None:
         """Sends small writes at once (`TCP_NODELAY`), instead of waiting for more to fill a packet.
@@ -145,7 +146,8 @@ class IOStream(BaseIOStream):
             server_hostname: A client's: the name to check the certificate against.
 
         Raises:
-            StreamClosedError: The handshake failed; `real_error` is the `ssl.SSLError`.
+            ssl.SSLError: The handshake failed, for instance on the certificate (`ssl.SSLCertVerificationError`).
+            StreamClosedError: The peer went away.
             ValueError: Bytes are buffered or a read or write is pending, a server has no `ssl_options`, or a client
                 no `server_hostname` although its context checks names: the caller's fault, the stream is as it was.
         """
@@ -161,7 +163,11 @@ class IOStream(BaseIOStream):
             self.error = error
             self._run_close_callback()
             return self._failed(self._loop.create_future())
-        return self._secured(wrapped).wait_for_handshake()
+        stream = self._secured(wrapped)
+        future = stream.wait_for_handshake()
+        # Whoever cancels the wait never gets the new stream, and could not close it.
+        future.add_done_callback(lambda done: stream.close() if done.cancelled() else None)
+        return future
 
     def _secured(self, wrapped: ssl.SSLSocket) -> SSLIOStream:
         from ._tls import SSLIOStream  # it is a subclass of this class
@@ -185,8 +191,8 @@ class IOStream(BaseIOStream):
     def _give_up_socket(self) -> socket_module.socket:
         self._unwatch_reading()
         self._watch_writing(False)
-        sock = self.socket
-        self.socket = None  # type: ignore[assignment]
+        sock: socket_module.socket = self.socket
+        self.socket = None
         self._state = CLOSED
         self._end_writes()
         return sock
@@ -194,16 +200,16 @@ class IOStream(BaseIOStream):
     # --- driver ---------------------------------------------------------------------------------------------------
 
     def _receive(self, size: int) -> bytes:
-        return self.socket.recv(size)
+        return self.socket.recv(size)  # type: ignore[no-any-return]
 
     def _send(self, data: Buffer) -> int:
-        return self.socket.send(data)
+        return self.socket.send(data)  # type: ignore[no-any-return]
 
     def _send_some(self, buffer: WriteBuffer) -> int:
         if not _CAN_GATHER:
-            return self.socket.send(buffer.head(0))
+            return self.socket.send(buffer.head(0))  # type: ignore[no-any-return]
         buffers = buffer.buffers()
-        return self.socket.send(buffers[0]) if len(buffers) == 1 else self.socket.sendmsg(buffers)
+        return self.socket.send(buffers[0]) if len(buffers) == 1 else self.socket.sendmsg(buffers)  # type: ignore[no-any-return]
 
     def _on_writable(self) -> None:
         if self._state is State.CONNECTING:

@@ -20,7 +20,7 @@ from ._exceptions import StreamClosedError
 from ._fork import fork_processes
 from ._socket import IOStream
 from ._sockets import DEFAULT_BACKLOG, bind_sockets
-from ._ssl import ssl_wrap_socket
+from ._ssl import ssl_options_to_context, ssl_wrap_socket
 from ._tls import SSLIOStream
 
 if TYPE_CHECKING:
@@ -60,10 +60,12 @@ class TCPServer:
 
         Raises:
             KeyError: `ssl_options` has no `certfile`.
-            ValueError: A file named in `ssl_options` does not exist.
+            ValueError: A file named in `ssl_options` does not exist, or an option is unknown.
+            OSError: A file can't be read, or (`ssl.SSLError`) does not hold what it should.
         """
         _check_files(ssl_options)
         self.ssl_options = ssl_options
+        self._ssl_context = None if ssl_options is None else ssl_options_to_context(ssl_options, server_side=True)
         self.max_buffer_size = max_buffer_size
         self.read_chunk_size = read_chunk_size
         self._sockets: dict[int, socket.socket] = {}
@@ -214,10 +216,10 @@ class TCPServer:
             future.add_done_callback(lambda done: self._finish(stream, address, done))
 
     def _make_stream(self, connection: socket.socket) -> IOStream | None:
-        if self.ssl_options is None:
+        if self._ssl_context is None:
             return IOStream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
         try:
-            wrapped = ssl_wrap_socket(connection, self.ssl_options, server_side=True, do_handshake_on_connect=False)
+            wrapped = ssl_wrap_socket(connection, self._ssl_context, server_side=True, do_handshake_on_connect=False)
         except (ssl.SSLError, OSError) as error:
             connection.close()
             general_log.debug("connection was gone before its TLS handshake: %s", error)
@@ -234,7 +236,7 @@ class TCPServer:
             self._log_failure(stream, address, error)
 
     def _log_failure(self, stream: IOStream, address: Any, error: BaseException) -> None:
-        if isinstance(error, StreamClosedError):
+        if isinstance(error, StreamClosedError) or error is stream.error:  # the latter: its TLS handshake failed
             general_log.debug("connection from %r ended: %s", address, error)
         else:
             app_log.error("exception in handle_stream for %r", address, exc_info=error)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ._core import CLOSED, OPEN, State
+from ._exceptions import StreamClosedError
 from ._socket import IOStream, tls_context
 from ._ssl import ssl_wrap_socket
 
@@ -26,6 +27,8 @@ TLS_SEND_SIZE = 65536
 """The most that OpenSSL is offered at once, four full records. It wants to see the same bytes again after it could not
 send them, so the offer never gets shorter than it was."""
 
+_GONE = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
 
 class SSLIOStream(IOStream):
     """A stream with TLS.
@@ -39,7 +42,6 @@ class SSLIOStream(IOStream):
     sends matters, the protocol on top has to tell it.
     """
 
-    socket: ssl.SSLSocket  # type: ignore[assignment]
     _receives_whole = False  # a record at a time
     _handshake_future: asyncio.Future[Any] | None = None
     _read_needs_write = False
@@ -66,7 +68,8 @@ class SSLIOStream(IOStream):
             server_hostname: The name to check the certificate against.
 
         Raises:
-            StreamClosedError: The peer can't be reached, or the handshake failed: see `real_error`.
+            ssl.SSLError: The handshake failed, for instance on the certificate (`ssl.SSLCertVerificationError`).
+            StreamClosedError: The peer can't be reached, or went away: see `real_error`.
             ValueError: No `server_hostname`, although the context checks names.
         """
         if not isinstance(self.socket, ssl.SSLSocket) and self._state is OPEN:
@@ -78,11 +81,15 @@ class SSLIOStream(IOStream):
         """Waits for the handshake; the future's result is the stream.
 
         Raises:
-            StreamClosedError: The handshake failed; `real_error` says how.
+            ssl.SSLError: The handshake failed, for instance on the certificate (`ssl.SSLCertVerificationError`).
+            StreamClosedError: The peer went away.
             RuntimeError: Somebody waits already.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._state is CLOSED:
+            if isinstance(self.error, ssl.SSLError) and not isinstance(self.error, _GONE):
+                future.set_exception(self.error)
+                future.exception()
             return self._failed(future)
         if self._handshake_future is not None and not self._handshake_future.done():
             raise RuntimeError("already waiting for the handshake")
@@ -99,7 +106,7 @@ class SSLIOStream(IOStream):
             buf: Where the bytes go.
         """
         try:
-            return self.socket.recv_into(buf)
+            return int(self.socket.recv_into(buf))
         except ssl.SSLWantReadError:
             return None
         except ssl.SSLWantWriteError:
@@ -161,12 +168,23 @@ class SSLIOStream(IOStream):
             self._watch_writing(True)
             return
         except (OSError, ValueError) as error:  # a ValueError: the name can't be in a certificate
-            self._close(error)
+            self._refuse_handshake(error)
             return
         future, self._handshake_future = self._handshake_future, None
         super()._open()
         if future is not None and not future.done():
             future.set_result(self)
+
+    def _refuse_handshake(self, error: OSError | ValueError) -> None:
+        """Who waits for the handshake gets TLS's own error, unless it only says that the peer left."""
+        waiting = (self._connect_future, self._handshake_future)
+        self._connect_future = self._handshake_future = None
+        gone = isinstance(error, _GONE) or not isinstance(error, ssl.SSLError)
+        for future in waiting:
+            if future is not None and not future.done():
+                future.set_exception(StreamClosedError(error) if gone else error)
+                future.exception()  # nobody needs to look at it
+        self._close(error)
 
     def _end_reads(self) -> None:
         future, self._handshake_future = self._handshake_future, None
@@ -217,7 +235,7 @@ class SSLIOStream(IOStream):
 
     def _receive(self, size: int) -> bytes:
         try:
-            return self.socket.recv(size)
+            return self.socket.recv(size)  # type: ignore[no-any-return]
         except ssl.SSLWantReadError:
             raise BlockingIOError from None
         except ssl.SSLWantWriteError:
@@ -228,7 +246,7 @@ class SSLIOStream(IOStream):
         if len(data) > TLS_SEND_SIZE:
             data = memoryview(data)[:TLS_SEND_SIZE]
         try:
-            return self.socket.send(data)
+            return self.socket.send(data)  # type: ignore[no-any-return]
         except ssl.SSLWantWriteError:
             raise BlockingIOError from None
         except ssl.SSLWantReadError:

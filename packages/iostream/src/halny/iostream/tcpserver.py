@@ -1,9 +1,9 @@
-"""A TCP server; see [`TCPServer`][halny.iostream.tcpserver.TCPServer].
+r"""A TCP server; see [`TCPServer`][halny.iostream.tcpserver.TCPServer].
 
 class EchoServer(TCPServer):
 async def handle_stream(self, stream, address):
 while True:
-await stream.write(await stream.read_until(b"\\n"))
+await stream.write(await stream.read_until(b"\n"))
 
 server = EchoServer()
 server.listen(8888)

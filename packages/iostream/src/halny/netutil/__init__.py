@@ -1,4 +1,4 @@
-"""Sockets that listen, names that resolve, and TLS settings: `halny.iostream.netutil` under the name that users of Tornado know."""
+"""Sockets, name resolution and TLS settings: `halny.iostream.netutil` under the name that users of Tornado know."""
 
 from halny.iostream.netutil import (
     ACCEPTS_PER_TURN,

@@ -1,0 +1,13 @@
+"""Several processes: workers that share listening sockets, and child programs.
+
+process = Subprocess(["sort"], stdin=Subprocess.STREAM, stdout=Subprocess.STREAM)
+"""
+
+from __future__ import annotations
+
+from subprocess import CalledProcessError
+
+from ._fork import DEFAULT_MAX_RESTARTS, cpu_count, fork_processes, task_id
+from ._subprocess import Subprocess
+
+__all__ = ["DEFAULT_MAX_RESTARTS", "CalledProcessError", "Subprocess", "cpu_count", "fork_processes", "task_id"]
