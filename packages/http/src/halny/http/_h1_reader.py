@@ -26,10 +26,15 @@ _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]*)([/?].*)?", re.IGNORECASE | re.DOTALL)
-# What says how the message is framed and what becomes of the connection, in a lower-cased head.
 _DECIDING: Final = re.compile(
     rb"\n(host|connection|content-length|transfer-encoding|expect|upgrade|if-none-match):[ \t]*([^\r]*)"
 )
+"""What says how the message is framed and what becomes of the connection, in a lower-cased head."""
+
+_OUT_OF_THE_ORDINARY: Final = re.compile(
+    rb"\n(?:host|content-length|transfer-encoding|expect|upgrade:|if-none-match|connection(?!: keep-alive\r))"
+)
+"""What most requests have not, after a `Host` that comes first: then nothing of the above needs a closer look."""
 
 _METHODS: Final = {
     name.encode(): name
@@ -148,25 +153,25 @@ class HeadReader:
             _check_count(head, limits)
 
         lower = head.lower()
-        deciding = _DECIDING.findall(lower, line_end)
-        plain = version_name == "HTTP/1.1"
-        hosts = 0
-        for name, value in deciding:
-            if name == b"host":
-                hosts += 1
-            elif name != b"connection" or value != b"keep-alive":
-                plain = False
+        host_start = lower.find(b"\nhost:", line_end)
+        deciding: list[tuple[bytes, bytes]] | None = None
+        if (
+            version_name != "HTTP/1.1"
+            or host_start != line_end + 1
+            or _OUT_OF_THE_ORDINARY.search(lower, host_start + 6) is not None
+        ):
+            deciding = _DECIDING.findall(lower, line_end)
         method_name = _METHODS.get(method)
-        self._check_syntax(head if method_name else _with_known_method(head, method), plain=plain)
+        self._check_syntax(head if method_name else _with_known_method(head, method), plain=deciding is None)
 
-        host = self._read_host(head, lower, line_end, hosts)
+        host = self._read_host(head, host_start, deciding)
         if host is None and version_name == "HTTP/1.1":
             raise HTTPRefusal(400, "no Host header in an HTTP/1.1 request")
         if target[0] != 47 or b"#" in target:  # 47 is "/"
             target, host = _origin_form(method, target, host)
         section = head[line_end + 2 : -4]
         result = RequestHead(method_name or method.decode(), target.decode(), version_name, section, host or "")
-        if not plain:
+        if deciding is not None:
             _decide(result, deciding)
         return result
 
@@ -175,8 +180,10 @@ class HeadReader:
         if plain:
             marks = self._marks
             marks.append(True)
-            with contextlib.suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
+            try:
                 self._parser.feed_data(head)
+            except httptools.HttpParserError:
+                marks.append(True)
             if not marks:
                 return
             # Either the head is malformed, or the one before left the parser elsewhere than we thought.
@@ -184,13 +191,12 @@ class HeadReader:
             self._parser = httptools.HttpRequestParser(_WholeMessage(marks))
         _check_alone(head)
 
-    def _read_host(self, head: bytes, lower: bytes, line_end: int, count: int) -> str | None:
-        if count != 1:
-            if count:
-                raise HTTPRefusal(400, "more than one Host header")
+    def _read_host(self, head: bytes, start: int, deciding: list[tuple[bytes, bytes]] | None) -> str | None:
+        if start < 0:
             return None
-        start = lower.find(b"\nhost:", line_end) + 6
-        raw = head[start : head.find(b"\r", start)].strip(b" \t")
+        if deciding is not None and sum([name == b"host" for name, _ in deciding]) > 1:
+            raise HTTPRefusal(400, "more than one Host header")
+        raw = head[start + 6 : head.find(b"\r", start + 6)].strip(b" \t")
         host = self._hosts.get(raw)
         if host is None:
             host = raw.decode("latin-1")

@@ -119,8 +119,15 @@ class Execution(Errors, Arguments):
         if result is not None:
             return self._continue_from_method(result)
         if self._auto_finish and not self._finished:
-            self.finish()
+            self._finish_by_itself()
         return None
+
+    def _finish_by_itself(self) -> None:
+        """Finish where the handler has not; nobody sees the future that `finish` would return."""
+        if type(self).finish is Errors.finish:
+            self._finish()
+        else:
+            self.finish()
 
     async def _continue_from_prepare(self, result: Awaitable[None] | None) -> None:
         try:
@@ -141,7 +148,7 @@ class Execution(Errors, Arguments):
         try:
             await _checked(result, self, self.request.method.lower())
             if self._auto_finish and not self._finished:
-                self.finish()
+                self._finish_by_itself()
         except Exception as error:  # noqa: BLE001 - whatever an application raises
             self._handle_request_exception(error)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import hashlib
 import re
 import time
 from functools import cached_property
+from hashlib import sha1 as _sha1
 from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import urljoin
 
@@ -85,7 +85,7 @@ class Response(HandlerBase):
 
     def clear(self) -> None:
         """Forget the headers and the body of the response, which have not been sent."""
-        vars(self).pop("_headers", None)
+        self.__dict__.pop("_headers", None)
         self._write_buffer = []
         self._content_type = HTML
         self._status_code = 200
@@ -202,7 +202,7 @@ class Response(HandlerBase):
             raise TypeError(f"write() accepts str, bytes and dict, not {type(value).__name__}{hint}")
         self._write_buffer.append(json_encode(value).encode())
         self._content_type = JSON
-        if "_headers" in vars(self):
+        if "_headers" in self.__dict__:
             self._headers["Content-Type"] = JSON
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
@@ -270,6 +270,11 @@ class Response(HandlerBase):
             raise RuntimeError("finish() called twice")
         if chunk is not None:
             self.write(chunk)
+        future = self._finish()
+        return _done() if future is None else future
+
+    def _finish(self) -> asyncio.Future[None] | None:
+        """Do what `finish` does, and return its future only where there is something to wait for."""
         future: asyncio.Future[None] | None = None
         if self._is_untouched():
             self._finish_at_once()
@@ -279,15 +284,17 @@ class Response(HandlerBase):
         self.request.mark_finished()
         self._log()
         self._end_request()
-        return _done() if future is None else future
+        return future
 
     def _is_untouched(self) -> bool:
         """Return whether nothing has come between the defaults and the response."""
         cls = type(self)
         return (
-            "_headers" not in vars(self)
+            "_headers" not in self.__dict__
             and not self._headers_written
-            and self._leaves_whole()
+            and not self._transforms
+            and self._new_cookie is None
+            and cls.flush is Response.flush
             and cls.compute_etag is Response.compute_etag
             and cls.set_etag_header is Response.set_etag_header
             and cls.check_etag_header is Response.check_etag_header
@@ -302,7 +309,7 @@ class Response(HandlerBase):
         status = self._status_code
         head = _defaults.at(time.time()).blocks[self._content_type]
         if status == 200 and self.request.method in ("GET", "HEAD"):
-            etag = f'"{hashlib.sha1(body, usedforsecurity=False).hexdigest()}"'
+            etag = f'"{_sha1(body, usedforsecurity=False).hexdigest()}"'
             if self.request.is_conditional and self._matches_etag(etag):
                 self._status_code, self._reason = 304, "Not Modified"
                 self._connection().respond(304, "Not Modified", self._bare_head(f"Etag: {etag}\r\n"), b"")
@@ -371,7 +378,7 @@ class Response(HandlerBase):
 
         The default is a hash of what has been written so far.
         """
-        digest = hashlib.sha1(usedforsecurity=False)
+        digest = _sha1(usedforsecurity=False)
         for part in self._write_buffer:
             digest.update(part)
         return f'"{digest.hexdigest()}"'
