@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -95,15 +96,12 @@ def check(package: Package, python: str, wheels: dict[str, Path], rest: list[str
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Test each wheel with only what it declares.", epilog="After --: pytest."
-    )
+    parser = argparse.ArgumentParser(description="Test each package's wheel with only what it declares.")
     everything = {package.short: package for package in packages()}
-    parser.add_argument("package", nargs="*", help="the folders to test; all without")
+    parser.add_argument("package", nargs="*", help="the folders to test (default: all)")
     parser.add_argument("--python", default=sys.executable, help="the interpreter, or a version that is installed")
-    own = sys.argv[1:]
-    cut = own.index("--") if "--" in own else len(own)
-    options = parser.parse_args(own[:cut])
+    parser.add_argument("--pytest", default="", metavar="OPTIONS", help='for pytest, such as "-k cookies -x"')
+    options = parser.parse_args()
     unknown = set(options.package) - everything.keys()
     if unknown:
         parser.error(f"no such package: {', '.join(sorted(unknown))}")
@@ -112,7 +110,7 @@ def main() -> int:
         wheels = build(list(everything.values()), Path(dist))
         for name in options.package or everything:
             started = time.monotonic()
-            problem = check(everything[name], options.python, wheels, own[cut + 1 :])
+            problem = check(everything[name], options.python, wheels, shlex.split(options.pytest))
             seconds = time.monotonic() - started
             print(f"alone: {everything[name].distribution}: {problem or 'passed'} ({seconds:.1f} s)", flush=True)
             if problem:
