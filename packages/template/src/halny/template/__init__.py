@@ -5,12 +5,12 @@
     page = Template("<ul>{% for name in names %}<li>{{ name }}</li>{% end %}</ul>")
     page.generate(names=["Ada", "<Grace>"])  # b'<ul><li>Ada</li><li>&lt;Grace&gt;</li></ul>'
 
-Templates are programs, with the rights of the program that renders them. Values are escaped for HTML unless a template or its loader
-says otherwise.
+Templates are programs, with the rights of the program that renders them. Values are escaped for HTML unless a
+template or its loader says otherwise.
 
-The way of a template: tokens (`_tokens`) → nodes (`_parse`) → one page with all that it extends and includes (`_resolve`)
-→ Python's syntax tree and code (`_compile`) → `Template`. Each stage knows only the one before it. Importing this package loads
-neither asyncio nor ssl.
+The way of a template: tokens (`_tokens`) → nodes (`_parse`) → one page with all that it extends and includes
+(`_resolve`) → Python's syntax tree and code (`_compile`) → `Template`. Each stage knows only the one before it.
+Importing this package loads neither asyncio nor ssl.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ A page is compiled in *forms*: at once or in chunks, as a function or a coroutin
 engine (`fast`) or for any. Each form is a function without parameters but those of `_runtime`, whose globals are the
 template's namespace. All bodies (blocks, includes, `apply`) are in that one function, so they share its variables.
 
-Line numbers: file number × `STRIDE` + line. A page's own file has the number 0, so its lines are the real ones; the others are
-put right when an exception passes (`_tracebacks`).
+Line numbers: file number * `STRIDE` + line. A page's own file has the number 0, so its lines are the real ones; the
+others are put right when an exception passes (`_tracebacks`).
 """
 
 from __future__ import annotations
@@ -133,6 +133,7 @@ class _Emitter:
         self.blocks: list[str] = []
         self.awaits = form.awaits
         self.escapes: set[str] = set()
+        self.bound: frozenset[str] = frozenset()
 
     # The function around it all.
 
@@ -143,9 +144,10 @@ class _Emitter:
         self.at = first
         parameters = ast.arguments([], [ast.arg(name, **self.at) for name in PARAMETERS], None, [], [], None, [])
         kind = ast.AsyncFunctionDef if self.awaits else ast.FunctionDef
-        extra = {"type_params": []} if "type_params" in kind._fields else {}
         body = [self.empty_buffer(), *inside, *self.last_words()]
-        function = kind(FUNCTION, parameters, body, [], **extra, **self.at)
+        function = kind(FUNCTION, parameters, body, [], **self.at)
+        if "type_params" in kind._fields:  # from Python 3.12 on
+            function.type_params = []
         return Outcome(ast.Module([function], []), self.awaits, tuple(sorted(self.escapes)), _constant(inside))
 
     def last_words(self) -> list[ast.stmt]:
@@ -235,10 +237,12 @@ class _Emitter:
         self.values += 1
 
     def converted(self, value: ast.expr, convert: Callable[[ast.expr, ast.expr], ast.expr]) -> ast.expr:
-        """Binds a value to `_tt_v` and its type to `_tt_c`."""
-        bound = ast.NamedExpr(self.store("_tt_v"), value, **self.at)
-        kind = ast.NamedExpr(self.store("_tt_c"), self.call("_tt_type", bound), **self.at)
-        return convert(kind, self.load("_tt_v"))
+        """Binds a value to `_tt_v`, unless it is a loop's variable, and its type to `_tt_c`."""
+        if isinstance(value, ast.Name) and value.id in self.bound:
+            bound: ast.expr = value
+        else:
+            bound, value = ast.NamedExpr(self.store("_tt_v"), value, **self.at), self.load("_tt_v")
+        return convert(ast.NamedExpr(self.store("_tt_c"), self.call("_tt_type", bound), **self.at), value)
 
     def escaped_text(self, kind: ast.expr, value: ast.expr) -> ast.expr:
         """`escape(v) if type is str else v if type is int else escaped(v)`."""
@@ -315,7 +319,7 @@ class _Emitter:
         self.move(node.line)
         if node.awaits:
             self.wait()
-        otherwise = [] if node.otherwise is None else self.body(node.otherwise)
+        otherwise: list[ast.stmt] = [] if node.otherwise is None else self.body(node.otherwise)
         for test, body in reversed(node.branches):
             branch = self.own(test)
             statements = self.body(body)
@@ -329,7 +333,11 @@ class _Emitter:
         self.move_to(head)
         if node.awaits:
             self.wait()
+        outer = self.bound
+        if not isinstance(head, ast.While):
+            self.bound = outer | {part.id for part in ast.walk(head.target) if isinstance(part, ast.Name)}
         body = self.body(node.body, self.chunk())
+        self.bound = outer
         otherwise = [] if node.otherwise is None else self.body(node.otherwise)
         self.move_to(head)
         if isinstance(head, ast.While):

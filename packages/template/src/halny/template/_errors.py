@@ -45,8 +45,8 @@ class ParseError(Exception):
 class TemplateNotFound(FileNotFoundError, KeyError):
     """A loader has no template of that name, or the name leads out of the loader's root.
 
-    It is a `FileNotFoundError` and a `KeyError`, since those are what loaders of files and of dictionaries are known to raise.
-    Inside a template (`extends`, `include`) it becomes a [`ParseError`][halny.template.ParseError].
+    It is a `FileNotFoundError` and a `KeyError`, since those are what loaders of files and of dictionaries are known
+    to raise. Inside a template (`extends`, `include`) it becomes a [`ParseError`][halny.template.ParseError].
 
     Args:
         name: The name that was asked for.

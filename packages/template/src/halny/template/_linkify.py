@@ -1,11 +1,13 @@
 """`linkify`: text with URLs in it becomes HTML with links.
 
-The text is escaped first, so an entity (`&amp;`, `&quot;`) is one unit of a URL and any other `&` ends it. A candidate is
-found by what every URL has: `:/` with the name of a protocol before it, or `www.` at the beginning of a word. From there
-the URL goes on over units, and over round brackets that are closed again; of punctuation at its end it is relieved.
+The text is escaped first, so an entity (`&amp;`, `&quot;`) is one unit of a URL and any other `&` ends it. A
+candidate is found by what every URL has: `:/` with the name of a protocol before it, or `www.` at the beginning of a
+word. From there the URL goes on over units, and over round brackets that are closed again. Punctuation at its end is
+left out.
 
-Linear in time, whatever the text: a candidate's scan is only given up at a character that no later candidate reaches
-past, and names of protocols are looked for backwards from `:/`, which no name contains.
+Linear in time, whatever the text. A scan goes on after the URL that it found, and what it has looked at beyond that is
+punctuation, which holds no candidate, or one pair of brackets that did not close, which the next scan stops at as
+well. The names of protocols are looked for backwards from `:/`, which no name contains.
 """
 
 from __future__ import annotations
@@ -52,8 +54,8 @@ def linkify(
     Args:
         text: The text, or its UTF-8 bytes. It must not be escaped already.
         shorten: Whether long URLs are shown shortened, with the whole one as the link's title.
-        extra_params: More attributes of each link, such as `rel="nofollow"`; or a function that is given the URL, escaped,
-            and returns them. They are put in as they are.
+        extra_params: More attributes of each link, such as `rel="nofollow"`; or a function that is given the URL,
+            escaped, and returns them. They are put in as they are.
         require_protocol: Whether `www.example.com`, without a protocol, stays text.
         permitted_protocols: The protocols that become links.
 
@@ -105,14 +107,14 @@ def _end(text: str, start: int) -> int:
     """Where the URL ends whose units begin at an offset; -1 if it has none."""
     end, position = -1, start
     while True:
-        # Plain units up to a bracket, a blank, or the end.
+        # Plain units up to a bracket, a blank, or the end. Punctuation before a bracket ends the URL too.
         match = _PLAIN.match(text, position)
         assert match is not None
         trimmed = _trim(text, position, match.end())
         if trimmed > position:
             end = trimmed
         position = match.end()
-        if not text.startswith("(", position):
+        if trimmed < position or not text.startswith("(", position):
             return end
         inner = _PLAIN.match(text, position + 1)
         assert inner is not None

@@ -1,7 +1,7 @@
 """Where templates come from: files, a dictionary, the resources of a package, or a chain of such places.
 
-A loader keeps each template once it is loaded. A name is a path with `/` between its parts, taken from the loader's root; a name
-inside a template starts from that template's folder. No name leads out of the root.
+A loader keeps each template once it is loaded. A name is a path with `/` between its parts, taken from the loader's
+root; a name inside a template starts from that template's folder. No name leads out of the root.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 MAX_LOADING: Final = 50
-"""The limit of templates of which each extends or includes the next. Loading one takes a few calls for each, and Python's own limit of
-calls, at about a hundred, would not say what is wrong."""
+"""The limit of templates of which each extends or includes the next. Loading one takes a few calls for each, and
+Python's own limit of calls, at about a hundred, would not say what is wrong."""
 
 
 class TemplateText(NamedTuple):
@@ -159,11 +159,9 @@ class Loader(BaseLoader):
         Returns:
             The name from the root.
         """
-        if os.path.isabs(name) and self._inside(os.path.normpath(name)):
-            return os.path.relpath(name, self.root).replace(os.sep, "/")
-        if parent_path is not None and os.path.isabs(parent_path) and self._inside(os.path.normpath(parent_path)):
-            parent_path = os.path.relpath(parent_path, self.root).replace(os.sep, "/")
-        return super().resolve_path(name, parent_path)
+        if parent_path is not None:
+            parent_path = self._from_root(parent_path)
+        return super().resolve_path(self._from_root(name), parent_path)
 
     def read(self, name: str) -> TemplateText:
         """Reads a file below the folder.
@@ -185,6 +183,11 @@ class Loader(BaseLoader):
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:
             # A ValueError is a NUL in the name.
             raise TemplateNotFound(name, f"no such template below {self.root}") from error
+
+    def _from_root(self, name: str) -> str:
+        """An absolute path inside the folder as a name; other names as they are."""
+        path = os.path.normpath(name)
+        return path[len(self.root) :].lstrip(os.sep).replace(os.sep, "/") if self._inside(path) else name
 
     def _inside(self, path: str) -> bool:
         return path.startswith(os.path.join(self.root, ""))  # noqa: PTH118
@@ -233,7 +236,7 @@ class PackageLoader(BaseLoader):
     """
 
     def __init__(self, package: str, path: str = "templates", **kwargs: Any) -> None:
-        from importlib.resources import files  # noqa: PLC0415 - half of this package's import time, and rarely needed
+        from importlib.resources import files  # half of this package's import time, and rarely needed
 
         super().__init__(**kwargs)
         root: Traversable = files(package)
@@ -263,7 +266,8 @@ class PackageLoader(BaseLoader):
 
 
 class ChainLoader(BaseLoader):
-    """Loads each template from the first of several loaders that has it, so that an application can replace those of a library.
+    """Loads each template from the first of several loaders that has it, so that an application can replace those of
+    a library.
 
     Templates of one place may extend and include those of another. Only `read` of the loaders is used: names,
     defaults, namespace and cache are the chain's own.

@@ -26,8 +26,8 @@ MAX_DEPTH: Final = 100
 """The limit of tags inside tags, in one file and in a whole page. Python itself stops at 100 levels of indentation."""
 
 MAX_BRANCHES: Final = 500
-"""The limit of `elif` in one `if`. In Python's syntax tree each stands inside the one before it, and its compiler gives up
-at a few thousand."""
+"""The limit of `elif` in one `if`. In Python's syntax tree each stands inside the one before it, and its compiler
+gives up at a few thousand."""
 
 _WORD = re.compile(r"[^\s(]+")
 _LOOPS = (Loop,)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from keyword import iskeyword
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ RESERVED = "_tt_"
 FAILURES = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 """All that Python's parser and compiler raise for hostile text; `MemoryError` is what deep nesting gives."""
 
-_PASS = "\n pass"
+_BODY = "\n pass"
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -80,7 +80,7 @@ def parse_head(fragment: Fragment) -> ast.stmt:
     Raises:
         ParseError: It isn't such a head.
     """
-    statements = _parse_statements(fragment, "", ":" + _PASS)
+    statements = _parse_statements(fragment, "", ":" + _BODY)
     head = statements[0]
     if (
         len(statements) != 1
@@ -99,7 +99,7 @@ def parse_handler(fragment: Fragment) -> ast.ExceptHandler:
     Raises:
         ParseError: It isn't such a head.
     """
-    statements = _parse_statements(fragment, "try:" + _PASS + "\n", ":" + _PASS)
+    statements = _parse_statements(fragment, "try:" + _BODY + "\n", ":" + _BODY)
     head = statements[0]
     if (
         len(statements) != 1
@@ -139,11 +139,13 @@ def awaits(*trees: ast.AST | None) -> bool:
 def moved(tree: ast.AST, lines: int) -> ast.AST:
     """A copy of a tree further down; the tree itself stays as it is."""
     copy = type(tree).__new__(type(tree))
-    for name, value in vars(tree).items():
+    fields: dict[str, Any] = vars(tree)
+    for name, value in fields.items():
         if isinstance(value, ast.AST):
             value = moved(value, lines)
         elif isinstance(value, list):
-            value = [moved(item, lines) if isinstance(item, ast.AST) else item for item in value]
+            items = cast("list[Any]", value)
+            value = [moved(item, lines) if isinstance(item, ast.AST) else item for item in items]
         elif name in {"lineno", "end_lineno"}:
             value += lines
         setattr(copy, name, value)
@@ -201,22 +203,24 @@ def _walk_own(tree: ast.AST) -> Iterator[ast.AST]:
 def _place(fragment: Fragment, tree: ast.AST, lines: int, column: int) -> None:
     """Moves a fresh tree from where it was parsed to where it stands in the template.
 
-    `lines` is how many lines stood before the fragment's first one; only nodes of that one move sideways.
+    `lines` is how many lines stood before the fragment's first one, and `column` how much before it on its line; only
+    nodes of that line move sideways.
     """
     first_line, first_column = fragment.source.place(fragment.offset)
     down, first, right = first_line - 1 - lines, lines + 1, first_column - column
     waiting: list[ast.AST] = [tree]
     while waiting:
-        fields = vars(waiting.pop())
+        fields: dict[str, Any] = vars(waiting.pop())
         for value in list(fields.values()):
             if isinstance(value, ast.AST):
                 waiting.append(value)
             elif isinstance(value, list):
-                waiting.extend(item for item in value if isinstance(item, ast.AST))
+                waiting.extend(item for item in cast("list[Any]", value) if isinstance(item, ast.AST))
         if "lineno" in fields:
+            # What stands before the fragment when it is parsed (a prefix) ends up at its beginning.
             if fields["lineno"] == first:
-                fields["col_offset"] += right
+                fields["col_offset"] = max(fields["col_offset"] + right, first_column)
             if fields["end_lineno"] == first:
-                fields["end_col_offset"] += right
+                fields["end_col_offset"] = max(fields["end_col_offset"] + right, first_column)
             fields["lineno"] += down
             fields["end_lineno"] += down

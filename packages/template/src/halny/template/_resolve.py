@@ -2,7 +2,8 @@
 
 The page's outline is that of the template at the root of `extends`. A block is replaced by the last one of its name,
 counted from the root to the template itself, each read from its beginning to its end with its includes in place.
-What stands outside the blocks of a template that extends another is read, for its blocks and its errors, and not put out.
+What stands outside the blocks of a template that extends another is read, for its blocks and its errors, and not put
+out.
 
 How a template is found is not known here: the stage is handed a function.
 """
@@ -25,8 +26,8 @@ page of a thousand files is a mistake."""
 
 
 MAX_INCLUDES: Final = 10_000
-"""The limit of `include` tags that are followed for one page, repeated ones counted each time. A handful of templates that
-include each other twice would ask for billions."""
+"""The limit of `include` tags that are followed for one page, repeated ones counted each time. A handful of templates
+that include each other twice would ask for billions."""
 
 
 @dataclass(slots=True)
@@ -50,8 +51,8 @@ def resolve(file: File, load: Callable[[str, str], File]) -> Page:
 
     Args:
         file: The template.
-        load: Gives the template of a name, seen from the template of another name. It raises `LookupError`, `OSError` or
-            `ValueError` when there is none.
+        load: Gives the template of a name, seen from the template of another name. It raises `LookupError`, `OSError`
+            or `ValueError` when there is none.
 
     Raises:
         ParseError: One of the templates can't be found or is wrong, or extends or includes itself.
@@ -83,7 +84,7 @@ def _collect(page: Page, file: File, load: Callable[[str, str], File], including
     for node in _descend(file.body):
         if isinstance(node, Block):
             page.blocks[node.name] = (node, file)
-        elif isinstance(node, Include):
+        else:
             included = page.includes.get(id(node)) or _load(load, node, file)
             if included is file or any(included is outer for outer in including):
                 raise file.source.error(f"circular 'include' of {node.name!r}", node.line)

@@ -1,6 +1,6 @@
-"""The text of one template, and places in it.
+r"""The text of one template, and places in it.
 
-A place is an offset into the text. Lines are counted from 1 and end at `\\n` alone, as Python counts them in the
+A place is an offset into the text. Lines are counted from 1 and end at `\n` alone, as Python counts them in the
 code that a template becomes; columns are counted in UTF-8 bytes, as Python's syntax trees count them.
 """
 
@@ -18,7 +18,7 @@ MAX_LINES = 1 << 20
 
 @final
 class Source:
-    """The text of one template with its name, its path on disk if it has one, and where its lines begin."""
+    r"""The text of one template with its name, its path on disk if it has one, and where its lines begin."""
 
     __slots__ = ("_starts", "name", "path", "text")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import datetime
+import datetime as dt
 from contextlib import aclosing
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
@@ -47,7 +47,7 @@ NAMESPACE: Final[dict[str, Any]] = {
     "json_encode": json_encode,
     "squeeze": squeeze,
     "linkify": linkify,
-    "datetime": datetime,
+    "datetime": dt,
     "_tt_utf8": utf8,
     "_tt_string_types": (str, bytes),
 }
@@ -57,8 +57,8 @@ NAMESPACE: Final[dict[str, Any]] = {
 class Template:
     """A compiled template, to be rendered as often as wanted, from any thread.
 
-    A template without a loader can't extend or include others. Templates are programs: compile only what you trust, and never
-    make the text of a template out of data.
+    A template without a loader can't extend or include others. Templates are programs: compile only what you trust,
+    and never make the text of a template out of data.
 
         t = Template("<p>{{ name }}</p>")
         t.generate(name="<Ada>")  # b'<p>&lt;Ada&gt;</p>'
@@ -66,14 +66,14 @@ class Template:
     Args:
         template_string: The text of the template, or its UTF-8 bytes.
         name: Its name, for errors and for the default of `whitespace`, and from which `extends` and `include` start.
-        loader: Where the templates that it extends and includes come from, and the defaults of `autoescape`, `whitespace`
-            and the namespace.
+        loader: Where the templates that it extends and includes come from, and the defaults of `autoescape`,
+            `whitespace` and the namespace.
         compress_whitespace: The old form of `whitespace`: true for `single`, false for `all`.
         autoescape: The name of the function that escapes each value; `None` for none. By default the loader's, or else
             `xhtml_escape`.
         whitespace: What happens to the whitespace of the template's text: see
-            [`filter_whitespace`][halny.template.filter_whitespace]. By default the loader's, or else `single` for names in
-            `.html` and `.js` and `all` for others.
+            [`filter_whitespace`][halny.template.filter_whitespace]. By default the loader's, or else `single` for
+            names in `.html` and `.js` and `all` for others.
         path: Where the text was read from, for tracebacks.
 
     Raises:
@@ -171,7 +171,8 @@ class Template:
             raise
 
     async def generate_async(self, /, **kwargs: Any) -> bytes:
-        """Renders the template in a coroutine, so that its expressions may `await`; one that doesn't is rendered as well.
+        """Renders the template in a coroutine, so that its expressions may `await`; one that doesn't is rendered as
+        well.
 
         Args:
             kwargs: The namespace, as for `generate`.
@@ -272,7 +273,8 @@ class Template:
     def _is_fast(self, namespace: dict[str, Any]) -> bool:
         if not self._form.fast:
             return False
-        for name in self._escapes:
+        # Without a generator: this is done for every page.
+        for name in self._escapes:  # noqa: SIM110
             if namespace[name] is not xhtml_escape:
                 return False
         return True

@@ -1,9 +1,9 @@
 """Tracebacks that point at the lines of templates, and show them.
 
-A page's code is one function with one file name, so the lines of the other files in it (what it extends and includes) bear
-numbers that say which file they are from (see `_compile`). When an exception passes through a page, the entries
-of its traceback with such numbers are replaced by entries with the right name and line, and the texts of all files of the
-page are handed to `linecache`, which is where every printer of tracebacks looks for them.
+A page's code is one function with one file name, so the lines of the other files in it (what it extends and includes)
+bear numbers that say which file they are from (see `_compile`). When an exception passes through a page, the entries
+of its traceback with such numbers are replaced by entries with the right name and line, and the texts of all files of
+the page are handed to `linecache`, which is where every printer of tracebacks looks for them.
 
 It costs nothing while nothing is raised.
 """
@@ -26,7 +26,7 @@ _MAX_CHAIN = 100
 """How many causes and contexts of an exception are looked at."""
 
 
-class _Mark(Exception):  # noqa: N818 - it marks a place and never leaves this module
+class _Mark(Exception):
     """Raised to get a traceback entry."""
 
 
@@ -67,15 +67,13 @@ def _entry(entry: TracebackType, page: Page, below: TracebackType | None) -> Tra
     """An entry at a line of another file: that of a frame made for it, which has the variables of the real one."""
     number, line = divmod(entry.tb_lineno, STRIDE)
     code = _raising(page.files[number].source.filename, line, entry)
+    names = {"_tt_mark": _Mark, "__name__": entry.tb_frame.f_globals.get("__name__")}
+    made: TracebackType | None = None
     try:
-        # The code comes from a tree that is made here and holds nothing of the template's.
-        exec(code, {"_tt_mark": _Mark, "__name__": entry.tb_frame.f_globals.get("__name__")}, entry.tb_frame.f_locals)  # noqa: S102
+        exec(code, names, entry.tb_frame.f_locals)  # noqa: S102 - made below, with nothing of the template's in it
     except _Mark as mark:
-        assert mark.__traceback__ is not None
-        made = mark.__traceback__.tb_next
-        assert made is not None
-        return TracebackType(below, made.tb_frame, made.tb_lasti, line)
-    raise AssertionError("the marking code did not raise")
+        made = mark.__traceback__ and mark.__traceback__.tb_next
+    return TracebackType(below, made.tb_frame, made.tb_lasti, line) if made else entry
 
 
 def _raising(filename: str, line: int, entry: TracebackType) -> CodeType:

@@ -1,12 +1,12 @@
-"""Escaping and unescaping of HTML, JSON and URLs, and the way between text and bytes.
+r"""Escaping and unescaping of HTML, JSON and URLs, and the way between text and bytes.
 
-Each function takes text or UTF-8 bytes. What is not UTF-8 raises `UnicodeDecodeError`, and what is neither text nor bytes
-raises `TypeError`.
+Each function takes text or UTF-8 bytes. What is not UTF-8 raises `UnicodeDecodeError`, and what is neither text nor
+bytes raises `TypeError`.
 
     from halny.template import escape
 
     escape.xhtml_escape("<b>")  # '&lt;b&gt;'
-    escape.json_encode("</script>")  # '"<\\\\/script>"'
+    escape.json_encode("</script>")  # '"<\\/script>"'
 
 `halny.escape` is the same under its short name. The module stands alone and does no I/O.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from typing import Any, overload
+from typing import Any, cast, overload
 from urllib.parse import parse_qs, quote, quote_plus, unquote_plus, unquote_to_bytes
 from urllib.parse import unquote as _unquote
 
@@ -145,8 +145,8 @@ def url_escape(value: str | bytes, plus: bool = True) -> str:
 
     Args:
         value: Text, or bytes of any encoding.
-        plus: Whether this is for a query or a form, where a blank becomes `+`; else for a path, where it becomes `%20` and
-            `/` stays.
+        plus: Whether this is for a query or a form, where a blank becomes `+`; else for a path, where it becomes
+            `%20` and `/` stays.
 
     Returns:
         The encoded text.
@@ -231,11 +231,12 @@ def recursive_unicode(obj: Any) -> Any:
         UnicodeDecodeError: Some of the bytes are not UTF-8.
     """
     if isinstance(obj, dict):
-        return {recursive_unicode(key): recursive_unicode(value) for key, value in obj.items()}
+        members = cast("dict[Any, Any]", obj)
+        return {recursive_unicode(key): recursive_unicode(value) for key, value in members.items()}
     if isinstance(obj, list):
-        return [recursive_unicode(item) for item in obj]
+        return [recursive_unicode(item) for item in cast("list[Any]", obj)]
     if isinstance(obj, tuple):
-        return tuple(recursive_unicode(item) for item in obj)
+        return tuple(recursive_unicode(item) for item in cast("tuple[Any, ...]", obj))
     return to_unicode(obj) if isinstance(obj, bytes) else obj
 
 
