@@ -241,11 +241,11 @@ def test_a_coding_without_its_library_is_as_good_as_unknown(library: str, monkey
 @pytest.mark.parametrize("library", ["brotli", "zstd"])
 def test_an_engine_without_its_library_says_so(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"halny.http._coders.{library}", lambda: None)
-    engines: list[Callable[[], object]] = {
+    engines: dict[str, list[Callable[[], object]]] = {
         "brotli": [_coders.BrotliDecoder, lambda: _coders.BrotliEncoder(1)],
         "zstd": [_coders.ZstdDecoder, lambda: _coders.ZstdEncoder(1)],
-    }[library]
-    for engine in engines:
+    }
+    for engine in engines[library]:
         with pytest.raises(ImportError, match="not installed"):
             engine()
 

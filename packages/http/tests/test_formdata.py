@@ -177,7 +177,10 @@ def test_a_disk_that_is_full_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
         def write(self, data: object) -> int:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: FullDisk())
+    def full_disk(**_: object) -> FullDisk:
+        return FullDisk()
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", full_disk)
     reader = FormDataReader(b"XX")
     for call in (lambda: reader.feed(FILE % (b"f", b"x", b"content") + END), reader.finish):
         with pytest.raises(OSError, match="No space"):
