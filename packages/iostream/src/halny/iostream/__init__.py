@@ -1,6 +1,7 @@
 """Buffered asynchronous streams, TCP servers and clients, name resolution and subprocesses."""
 
 from ._base import BaseIOStream
+from ._core import general_log as gen_log
 from ._exceptions import StreamBufferFullError, StreamClosedError, UnsatisfiableReadError
 from ._pipe import PipeIOStream
 from ._socket import IOStream
@@ -16,5 +17,6 @@ __all__ = [
     "StreamBufferFullError",
     "StreamClosedError",
     "UnsatisfiableReadError",
+    "gen_log",
     "stream_on_transport",
 ]

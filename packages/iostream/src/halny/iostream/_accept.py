@@ -94,7 +94,7 @@ class _Acceptor:
         try:
             connection.setblocking(False)
             self._callback(connection, address)
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged; the next connection must be accepted
             app_log.exception("exception in the callback for a connection from %r", address)
             connection.close()
 

@@ -170,5 +170,5 @@ class StreamCore:
 def _run_logged(callback: Callable[[], object]) -> None:
     try:
         callback()
-    except Exception:
+    except Exception:  # noqa: BLE001 - logged; the loop goes on
         app_log.exception("exception in the close callback of a stream")

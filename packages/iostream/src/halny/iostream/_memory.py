@@ -1,5 +1,8 @@
 """A pair of asyncio transports in memory: what one writes the other's protocol receives, in later turns of the loop."""
 
+# pyright: reportPrivateUsage=false
+# (the classes here are parts of a stream, or look into one)
+
 from __future__ import annotations
 
 import asyncio

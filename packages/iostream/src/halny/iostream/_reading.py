@@ -32,7 +32,7 @@ class ReadingSide(StreamCore):
         max_write_buffer_size: int | None = None,
     ) -> None:
         super().__init__(max_buffer_size, read_chunk_size, max_write_buffer_size)
-        self._read_buffer = bytearray()
+        self._read_buffer: bytearray = bytearray()
 
     def reading(self) -> bool:
         """Tells whether a read is pending."""

@@ -154,7 +154,7 @@ class Subprocess:
         for callback in callbacks:
             try:
                 callback(self.proc.wait())
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged; the other callbacks are called
                 app_log.exception("exception in the exit callback of process %d", self.pid)
 
 

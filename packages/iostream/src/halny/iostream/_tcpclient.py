@@ -83,8 +83,9 @@ class TCPClient:
             raise ValueError(f"source_ip is {source_ip!r}, expected an IP address")
         seconds = timeout.total_seconds() if isinstance(timeout, dt.timedelta) else timeout
         source = None if source_ip is None and source_port is None else (source_ip, source_port or 0)
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with limit:
                 addresses = await self.resolver.resolve(host, port, af)
                 stream = await _Race(addresses, source, max_buffer_size).run()
                 if ssl_options is None:

@@ -60,7 +60,9 @@ class SSLIOStream(IOStream):
         if isinstance(self.socket, ssl.SSLSocket) and _is_connected(self.socket):
             self._begin_handshake()
 
-    def connect(self, address: Any, server_hostname: str | None = None) -> asyncio.Future[Self]:
+    def connect(  # pyright: ignore[reportIncompatibleMethodOverride] - nobody puts another result into it
+        self, address: Any, server_hostname: str | None = None
+    ) -> asyncio.Future[Self]:
         """Connects the socket and does the handshake; the future's result is the stream.
 
         Args:

@@ -6,6 +6,9 @@ until then the writes are pending. Used where a transport exists already: a conn
 with or without TLS, and streams in memory.
 """
 
+# pyright: reportPrivateUsage=false
+# (the classes here are parts of a stream, or look into one)
+
 from __future__ import annotations
 
 import asyncio
@@ -249,7 +252,7 @@ class TransportStream(IOStream):
         if self._state is CLOSED:
             return
         self._fed(data)
-        if self._state is not CLOSED and not self._has_room():
+        if not self.closed() and not self._has_room():
             self._pause()
 
     def _released(self) -> bool:

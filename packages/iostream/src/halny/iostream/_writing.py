@@ -66,7 +66,7 @@ class WritingSide(ReadingSide):
         if data.__class__ is bytes and self._state is OPEN and not len(buffer) and self.max_write_buffer_size is None:
             size = len(data)
             try:
-                sent = self._send(data) if size else 0
+                sent = self._send(data) if size else 0  # pyright: ignore[reportArgumentType]
             except BlockingIOError:
                 sent = 0
             except OSError as error:
@@ -76,7 +76,7 @@ class WritingSide(ReadingSide):
             if sent == size and not self._backlogged:
                 future.set_result(None)
                 return future
-            buffer.append(memoryview(data)[sent:])
+            buffer.append(memoryview(data)[sent:])  # pyright: ignore[reportArgumentType]
         else:
             self._append(data)
             if self._state is OPEN:
@@ -134,7 +134,7 @@ class WritingSide(ReadingSide):
     # --- internal -------------------------------------------------------------------------------------------------
 
     def _append(self, data: Buffer | Sequence[Buffer]) -> None:
-        parts: Sequence[Buffer] = data if isinstance(data, (list, tuple)) else (data,)
+        parts: Sequence[Buffer] = data if isinstance(data, (list, tuple)) else (data,)  # pyright: ignore[reportAssignmentType]
         views = [part if isinstance(part, bytes) else memoryview(part).cast("B") for part in parts]
         size = sum(map(len, views))
         limit = self.max_write_buffer_size

@@ -6,6 +6,8 @@ remove = add_accept_handler(sockets[0], lambda connection, address: ...)
 
 from __future__ import annotations
 
+from halny.ioloop.concurrent import dummy_executor
+
 from ._accept import ACCEPTS_PER_TURN, add_accept_handler
 from ._resolver import (
     BlockingResolver,
@@ -32,6 +34,7 @@ __all__ = [
     "add_accept_handler",
     "bind_sockets",
     "bind_unix_socket",
+    "dummy_executor",
     "is_valid_ip",
     "ssl_options_to_context",
     "ssl_wrap_socket",

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from subprocess import CalledProcessError
 
+from ._core import general_log as gen_log
 from ._fork import DEFAULT_MAX_RESTARTS, cpu_count, fork_processes, task_id
 from ._subprocess import Subprocess
 
-__all__ = ["DEFAULT_MAX_RESTARTS", "CalledProcessError", "Subprocess", "cpu_count", "fork_processes", "task_id"]
+__all__ = [
+    "DEFAULT_MAX_RESTARTS",
+    "CalledProcessError",
+    "Subprocess",
+    "cpu_count",
+    "fork_processes",
+    "gen_log",
+    "task_id",
+]

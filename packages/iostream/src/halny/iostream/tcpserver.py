@@ -11,6 +11,7 @@ server.listen(8888)
 
 from __future__ import annotations
 
+from ._core import app_log
 from ._tcpserver import TCPServer
 
-__all__ = ["TCPServer"]
+__all__ = ["TCPServer", "app_log"]

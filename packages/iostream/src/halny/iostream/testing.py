@@ -6,6 +6,9 @@ client.write(b"hello\n")
 assert await server.read_until(b"\n") == b"hello\n"
 """
 
+# pyright: reportPrivateUsage=false
+# (the classes here are parts of a stream, or look into one)
+
 from __future__ import annotations
 
 import asyncio

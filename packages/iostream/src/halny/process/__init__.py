@@ -6,6 +6,7 @@ from halny.iostream.process import (
     Subprocess,
     cpu_count,
     fork_processes,
+    gen_log,
     task_id,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "Subprocess",
     "cpu_count",
     "fork_processes",
+    "gen_log",
     "task_id",
 ]

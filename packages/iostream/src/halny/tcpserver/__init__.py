@@ -2,8 +2,10 @@
 
 from halny.iostream.tcpserver import (
     TCPServer,
+    app_log,
 )
 
 __all__ = [
     "TCPServer",
+    "app_log",
 ]
