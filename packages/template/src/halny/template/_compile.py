@@ -147,7 +147,7 @@ class _Emitter:
         body = [self.empty_buffer(), *inside, *self.last_words()]
         function = kind(FUNCTION, parameters, body, [], **self.at)
         if "type_params" in kind._fields:  # from Python 3.12 on
-            function.type_params = []
+            vars(function)["type_params"] = []
         return Outcome(ast.Module([function], []), self.awaits, tuple(sorted(self.escapes)), _constant(inside))
 
     def last_words(self) -> list[ast.stmt]:

@@ -144,7 +144,7 @@ def moved(tree: ast.AST, lines: int) -> ast.AST:
         if isinstance(value, ast.AST):
             value = moved(value, lines)
         elif isinstance(value, list):
-            items = cast("list[Any]", value)
+            items = cast("Any", value)
             value = [moved(item, lines) if isinstance(item, ast.AST) else item for item in items]
         elif name in {"lineno", "end_lineno"}:
             value += lines
@@ -215,7 +215,8 @@ def _place(fragment: Fragment, tree: ast.AST, lines: int, column: int) -> None:
             if isinstance(value, ast.AST):
                 waiting.append(value)
             elif isinstance(value, list):
-                waiting.extend(item for item in cast("list[Any]", value) if isinstance(item, ast.AST))
+                items = cast("Any", value)
+                waiting.extend(item for item in items if isinstance(item, ast.AST))
         if "lineno" in fields:
             # What stands before the fragment when it is parsed (a prefix) ends up at its beginning.
             if fields["lineno"] == first:

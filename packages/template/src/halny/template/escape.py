@@ -16,7 +16,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from typing import Any, cast, overload
+from typing import Any, overload
 from urllib.parse import parse_qs, quote, quote_plus, unquote_plus, unquote_to_bytes
 from urllib.parse import unquote as _unquote
 
@@ -230,13 +230,13 @@ def recursive_unicode(obj: Any) -> Any:
     Raises:
         UnicodeDecodeError: Some of the bytes are not UTF-8.
     """
+    items: Any = obj
     if isinstance(obj, dict):
-        members = cast("dict[Any, Any]", obj)
-        return {recursive_unicode(key): recursive_unicode(value) for key, value in members.items()}
+        return {recursive_unicode(key): recursive_unicode(value) for key, value in items.items()}
     if isinstance(obj, list):
-        return [recursive_unicode(item) for item in cast("list[Any]", obj)]
+        return [recursive_unicode(item) for item in items]
     if isinstance(obj, tuple):
-        return tuple(recursive_unicode(item) for item in cast("tuple[Any, ...]", obj))
+        return tuple(recursive_unicode(item) for item in items)
     return to_unicode(obj) if isinstance(obj, bytes) else obj
 
 
