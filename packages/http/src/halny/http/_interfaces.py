@@ -59,6 +59,25 @@ class HTTPConnection(ABC):
             HTTPOutputError: there is no head yet, or more is written than `Content-Length` said.
         """
 
+    def send_file(self, file: int, offset: int, count: int) -> Awaitable[None] | None:
+        """Write a part of the body that is in a file, without a copy of it in this process.
+
+        Until it is sent nothing may be written, nor the response finished.
+
+        Args:
+            file: a descriptor, which stays open until the awaitable has ended.
+            offset: where the part begins, in bytes.
+            count: its length in bytes.
+
+        Returns:
+            What ends when all of it is on its way, and fails when the peer is gone or the file is too short; None
+            where this connection can't do it: then the caller reads the file and writes it.
+
+        Raises:
+            HTTPOutputError: there is no head yet, or more is written than `Content-Length` said.
+        """
+        return None
+
     @abstractmethod
     def finish(self) -> None:
         """End the response.

@@ -39,6 +39,8 @@ class ResponseState(Enum):
 
     EMPTY = auto()
     BODY = auto()
+    SENDING_FILE = auto()
+    """As `BODY`, but nothing may be written, nor the response finished, until the file is sent."""
     FINISHED = auto()
     DETACHED = auto()
 
@@ -140,6 +142,20 @@ class RequestConnection(HTTPConnection):
         self._require(ResponseState.BODY)
         return self._protocol.send_and_wait(self._frame(chunk))
 
+    async def send_file(self, file: int, offset: int, count: int) -> None:
+        """Write a part of the body that is in a file; see `HTTPConnection.send_file`."""
+        self._require(ResponseState.BODY)
+        if self._framing is BodyFraming.NONE or not count:
+            return
+        if self._framing is BodyFraming.CHUNKED:
+            raise HTTPOutputError("a file is sent only in a response with a Content-Length")
+        if self._framing is BodyFraming.LENGTH:
+            self._take(count)
+        self._state = ResponseState.SENDING_FILE
+        await self._protocol.send_file(file, offset, count)
+        self._require(ResponseState.SENDING_FILE)
+        self._state = ResponseState.BODY
+
     def finish(self) -> None:
         """End the response; see `HTTPConnection.finish`."""
         self._require(ResponseState.BODY)
@@ -182,6 +198,13 @@ class RequestConnection(HTTPConnection):
         self.keep_alive = False
         self._protocol.close()
 
+    def abort(self) -> None:
+        """Break the response off, so that the peer can tell that it is not complete."""
+        if self._state is not ResponseState.FINISHED and self._state is not ResponseState.DETACHED:
+            self._state = ResponseState.FINISHED
+            self.keep_alive = False
+            self._protocol.abort()
+
     def connection_lost(self) -> None:
         """Tell whoever asked that the peer is gone; called by the protocol."""
         callback, self._close_callback = self._close_callback, None
@@ -208,10 +231,13 @@ class RequestConnection(HTTPConnection):
         if framing is BodyFraming.NONE:
             return b""
         if framing is BodyFraming.LENGTH:
-            if len(data) > self._left:
-                raise HTTPOutputError(f"{len(data)} bytes written where Content-Length leaves {self._left}")
-            self._left -= len(data)
+            self._take(len(data))
         return data
+
+    def _take(self, count: int) -> None:
+        if count > self._left:
+            raise HTTPOutputError(f"{count} bytes written where Content-Length leaves {self._left}")
+        self._left -= count
 
     def _require(self, state: ResponseState) -> None:
         if self._state is not state:

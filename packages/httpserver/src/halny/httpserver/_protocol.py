@@ -36,6 +36,7 @@ from ._clock import BodyClock
 from ._connection import RequestConnection, ResponseState
 from ._context import ConnectionContext
 from ._refusal import refusal_response
+from ._sendfile import FileSender
 from ._upload import Upload
 
 if TYPE_CHECKING:
@@ -456,18 +457,38 @@ class HTTPProtocol(asyncio.Protocol):
 
     def send_and_wait(self, data: bytes) -> asyncio.Future[None]:
         """Write to the peer, and return what ends when it keeps up, or fails with `StreamClosedError`."""
+        self.send(data)
+        if self._writing_paused or self._state is State.CLOSED:
+            return self.add_waiter()
+        future: asyncio.Future[None] = self._loop.create_future()
+        future.set_result(None)
+        return future
+
+    def add_waiter(self) -> asyncio.Future[None]:
+        """Return what ends when the transport is ready for more, or fails with `StreamClosedError`."""
         future: asyncio.Future[None] = self._loop.create_future()
         if self._state is State.CLOSED:
             _set_closed(future, None)
-            return future
-        self.send(data)
-        if self._writing_paused:
-            if self._waiters is None:
-                self._waiters = []
-            self._waiters.append(future)
+        elif self._waiters is None:
+            self._waiters = [future]
         else:
-            future.set_result(None)
+            self._waiters.append(future)
         return future
+
+    def remove_waiter(self, waiter: asyncio.Future[None]) -> None:
+        """Forget what `add_waiter` returned; it may be forgotten already."""
+        if self._waiters is not None and waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is closed."""
+        return self._state is State.CLOSED
+
+    def send_file(self, file: int, offset: int, count: int) -> Coroutine[Any, Any, None]:
+        """Send a part of a file behind what has been written; until it is done nothing else may be written."""
+        self._flush()
+        return FileSender(self._loop, self._transport, self).send(file, offset, count)
 
     def _join_writes(self) -> None:
         if self._out is None:
