@@ -75,7 +75,7 @@ class Load:
 
     def measure(self, bench: Bench) -> CaseResult:
         """Measure all servers."""
-        columns = COLUMNS
+        columns: tuple[Column, ...] = COLUMNS
         if self.payload:
             growth = Column("growth", "growth MiB", 1)  # of the memory, from the first to the last round
             columns = (COLUMNS[0], Column("mbs", "MB/s"), *COLUMNS[1:], growth)
@@ -88,7 +88,7 @@ class Load:
                 started.fail(server, complaint)
             self._run_rounds(bench, started)
             result.rows = started.in_order(servers)
-        result.notes += [note for row in result.rows if row.measured and (note := _doubt(row))]
+        result.notes += _doubts([row for row in result.rows if row.measured])
         return result
 
     def _run_rounds(self, bench: Bench, started: Started) -> None:
@@ -137,13 +137,17 @@ class Load:
             raise ServerFailedError(f"{lines} log lines without access logs: {process.last_words()}")
 
 
-def _doubt(row: Row) -> str | None:
-    """Say why a row's requests per second may not be the server's own limit."""
-    if row.values["busy"] >= BUSY:
-        return None
-    if row.values["load"] >= BUSY:
-        return f"{row.server}: wrk was at its limit, not the server"
-    return f"{row.server}: neither the server nor wrk used its core; other programs disturbed (see CPU µs/request)"
+def _doubts(rows: list[Row]) -> list[str]:
+    """Say of which rows the requests per second may not be the server's own limit, and why."""
+    waiting = [row for row in rows if row.values["busy"] < BUSY]
+    by_wrk = [row.server for row in waiting if row.values["load"] >= BUSY]
+    by_others = [row.server for row in waiting if row.values["load"] < BUSY]
+    notes: list[str] = []
+    if by_wrk:
+        notes.append(f"wrk was at its limit, not the server: {', '.join(by_wrk)}")
+    if by_others:
+        notes.append(f"neither server nor wrk had its core for itself, so compare by CPU: {', '.join(by_others)}")
+    return notes
 
 
 def check_sizes(run: Run, answer: Answer, connections: int) -> None:

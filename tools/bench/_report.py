@@ -16,7 +16,7 @@ from ._servers import SERVERS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._results import CaseResult, Row
+    from ._results import CaseResult
 
 DISTRIBUTIONS = (
     "halny-web", "halny-httpserver", "halny-http", "tornado", "aiohttp", "uvicorn", "starlette", "httptools", "uvloop"
@@ -58,7 +58,9 @@ def as_json(results: Sequence[CaseResult]) -> dict[str, object]:
     for result in results:
         best, limit = result.best_tornado(), result.row(LIMIT)
         rows = [
-            asdict(row) | {"to_tornado": result.ratio(row, best), "to_limit": result.ratio(row, limit)}
+            asdict(row)
+            | {"to_tornado": result.ratio(row, best), "to_limit": result.ratio(row, limit)}
+            | {"to_tornado_by_cpu": result.cpu_ratio(row)}
             for row in result.rows
         ]
         cases.append({"name": result.name, "title": result.title, "rows": rows, "notes": result.notes})
@@ -83,16 +85,16 @@ def machine() -> dict[str, str]:
 def _cells(result: CaseResult) -> list[list[str]]:
     """The heading and the rows; a row without numbers has two cells."""
     best, limit = result.best_tornado(), result.row(LIMIT)
-    table = [["server", *(column.heading for column in result.columns), "times Tornado", "times the limit"]]
+    table = [["server", *(column.heading for column in result.columns), "times Tornado", "by CPU", "times the limit"]]
     for row in result.rows:
         if not row.measured:
             table.append([row.server, row.reason])
             continue
         numbers = [f"{row.values[column.key]:,.{column.digits}f}" for column in result.columns]
-        table.append([row.server, *numbers, _ratio(result, row, best), _ratio(result, row, limit)])
+        ratios = result.ratio(row, best), result.cpu_ratio(row), result.ratio(row, limit)
+        table.append([row.server, *numbers, *map(_ratio, ratios)])
     return table
 
 
-def _ratio(result: CaseResult, row: Row, to: Row | None) -> str:
-    ratio = result.ratio(row, to)
+def _ratio(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.2f}"

@@ -80,6 +80,11 @@ class CaseResult:
             own, other = other, own
         return own / other if other else None
 
+    def cpu_ratio(self, row: Row) -> float | None:
+        """How much more processor time a request costs Tornado at its best; less moved by what else the machine does."""
+        costs = [other.values["cpu"] for other in map(self.row, TORNADO) if other and "cpu" in other.values]
+        return min(costs) / row.values["cpu"] if costs and row.values.get("cpu") else None
+
 
 def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
     """The median of each number over the rounds."""
