@@ -81,7 +81,7 @@ class CaseResult:
         return own / other if other else None
 
     def cpu_ratio(self, row: Row) -> float | None:
-        """How much more processor time a request costs Tornado at its best; less moved by what else the machine does."""
+        """How many times the processor time of a request it costs Tornado at its best; other programs move it less."""
         costs = [other.values["cpu"] for other in map(self.row, TORNADO) if other and "cpu" in other.values]
         return min(costs) / row.values["cpu"] if costs and row.values.get("cpu") else None
 
