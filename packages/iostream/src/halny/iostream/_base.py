@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._core import OPEN
-from ._exceptions import UnsatisfiableReadError
 from ._loop import poller_of
 from ._reads import Into
 from ._writing import WritingSide
@@ -135,8 +134,8 @@ class BaseIOStream(WritingSide):
                     result = read.feed(chunk, buffer) if count else None
             except BlockingIOError:
                 return
-            except (OSError, UnsatisfiableReadError) as error:
-                self._close(error)
+            except Exception as error:  # noqa: BLE001 - told to whoever uses the stream
+                self._fail(error)
                 return
             if result is not None:
                 self._read = self._read_future = None
@@ -171,8 +170,8 @@ class BaseIOStream(WritingSide):
             chunk = self._receive(self.read_chunk_size)
         except BlockingIOError:
             return
-        except OSError as error:
-            self._close(error)
+        except Exception as error:  # noqa: BLE001 - told to whoever uses the stream
+            self._fail(error)
             return
         if chunk:
             self._read_buffer += chunk

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from halny.ioloop import IOLoop
 
-from ._exceptions import StreamClosedError
+from ._exceptions import StreamClosedError, UnsatisfiableReadError
 from ._loop import current_loop
 
 if TYPE_CHECKING:
@@ -135,6 +135,15 @@ class StreamCore:
         self._end_reads()
         self._end_writes()
         self._run_close_callback()
+
+    def _fail(self, error: Exception) -> None:
+        """Closes the stream on an exception of its driver, which is a bug unless the system or the peer caused it.
+
+        The loop must never see it: it would call again, for the same bytes, for ever.
+        """
+        if not isinstance(error, (OSError, UnsatisfiableReadError)):
+            app_log.error("exception in %r", self, exc_info=error)
+        self._close(error)
 
     def _run_close_callback(self) -> None:
         callback, self._close_callback = self._close_callback, None

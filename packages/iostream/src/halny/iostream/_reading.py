@@ -6,6 +6,7 @@ read that is cancelled gives its bytes back and is forgotten, at the latest when
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ class ReadingSide(StreamCore):
         """
         if not delimiter:
             raise ValueError("the delimiter must not be empty")
+        if delimiter.__class__ is not bytes:
+            delimiter = bytes(memoryview(delimiter))  # refuses a str now, and not when something arrives
         return self._begin(Until(delimiter, max_bytes))
 
     def read_until_regex(self, regex: bytes | re.Pattern[bytes], max_bytes: int | None = None) -> asyncio.Future[bytes]:
@@ -68,9 +71,13 @@ class ReadingSide(StreamCore):
 
         Raises:
             StreamClosedError: See `read_until`.
-            re.error: The pattern is wrong.
+            re.error: The pattern is wrong: the caller's fault.
+            TypeError: The pattern is not for bytes: the caller's fault.
         """
-        return self._begin(UntilRegex(re.compile(regex), max_bytes))
+        pattern = re.compile(regex)
+        if not isinstance(pattern.pattern, bytes):
+            raise TypeError(f"the pattern is {pattern.pattern!r}, expected bytes")
+        return self._begin(UntilRegex(pattern, max_bytes))
 
     def read_bytes(self, num_bytes: int, partial: bool = False) -> asyncio.Future[bytes]:
         """Reads `num_bytes` bytes.
@@ -83,7 +90,9 @@ class ReadingSide(StreamCore):
             StreamClosedError: The stream ended first; with a `StreamBufferFullError` as `real_error` when
                 `num_bytes` is more than `max_buffer_size`, which also closes the stream.
             ValueError: A negative number: the caller's fault.
+            TypeError: Not a whole number: the caller's fault.
         """
+        num_bytes = operator.index(num_bytes)
         if num_bytes < 0:
             raise ValueError(f"num_bytes must not be negative, got {num_bytes!r}")
         if num_bytes == 0:

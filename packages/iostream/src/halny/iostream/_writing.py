@@ -111,8 +111,8 @@ class WritingSide(ReadingSide):
                 sent = self._send_some(buffer)
             except BlockingIOError:
                 break
-            except OSError as error:
-                self._close(error)
+            except Exception as error:  # noqa: BLE001 - told to whoever uses the stream
+                self._fail(error)
                 return
             buffer.advance(sent)
         self._resolve_written()
