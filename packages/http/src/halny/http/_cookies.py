@@ -50,13 +50,18 @@ def parse_cookie(cookie: str) -> dict[str, str]:
         are taken off and escapes within them undone.
     """
     result: dict[str, str] = {}
-    for chunk in cookie.split(";"):
+    separators = cookie.count("; ")
+    # As browsers write it, all whitespace is that of the separators, and there is nothing to strip.
+    is_tidy = cookie.count(";") == separators == cookie.count(" ") and "\t" not in cookie
+    has_quotes = '"' in cookie
+    for chunk in cookie.split("; " if is_tidy else ";"):
         name, equals, value = chunk.partition("=")
         if not equals:
             name, value = "", name
-        name, value = name.strip(HTTP_WHITESPACE), value.strip(HTTP_WHITESPACE)
+        if not is_tidy:
+            name, value = name.strip(HTTP_WHITESPACE), value.strip(HTTP_WHITESPACE)
         if name or value:
-            result[name] = _unquote(value) if value[:1] == '"' else value
+            result[name] = _unquote(value) if has_quotes and value[:1] == '"' else value
     return result
 
 
