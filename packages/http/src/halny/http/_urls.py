@@ -61,25 +61,22 @@ def parse_arguments(
     result: dict[str, list[bytes]] = {}
     if not query:
         return result
-    data = query if isinstance(query, bytes) else query.encode("latin-1")
-    if data.count(b"&") >= max_arguments:
+    text = query.decode("latin-1") if isinstance(query, bytes) else query
+    if text.count("&") >= max_arguments:
         raise HTTPInputError(f"more than {max_arguments} arguments")
-    if b"+" in data:
-        data = data.replace(b"+", b" ")
-    escaped = b"%" in data
-    if escaped and not (b"%26" in data or b"%3D" in data or b"%3d" in data):
+    if "+" in text:
+        text = text.replace("+", " ")
+    escaped = "%" in text
+    if escaped and not ("%26" in text or "%3D" in text or "%3d" in text):
         # With no separator among what is escaped, one pass over all of it does.
-        data, escaped = _ESCAPES.sub(_decode_run, data), False
-    for pair in data.decode("latin-1").split("&"):
-        name, equals, text = pair.partition("=")
-        if not text and not (keep_blank_values and (name or equals)):
+        text, escaped = _decode(text), False
+    for pair in text.split("&"):
+        name, equals, content = pair.partition("=")
+        if not content and not (keep_blank_values and (name or equals)):
             continue
-        value = text.encode("latin-1")
         if escaped:
-            if "%" in name:
-                name = _ESCAPES.sub(_decode_run, name.encode("latin-1")).decode("latin-1")
-            if b"%" in value:
-                value = _ESCAPES.sub(_decode_run, value)
+            name, content = _decode(name), _decode(content)
+        value = content.encode("latin-1")
         if name in result:
             result[name].append(value)
         else:
@@ -175,6 +172,12 @@ def _pairs(args: object) -> list[tuple[str, Any]]:
     if isinstance(args, (list, tuple)):
         return list(cast("list[tuple[str, Any]]", args))
     raise TypeError(f"'args' parameter should be dict, list or tuple, not {type(args)}")
+
+
+def _decode(text: str) -> str:
+    if "%" not in text:
+        return text
+    return _ESCAPES.sub(_decode_run, text.encode("latin-1")).decode("latin-1")
 
 
 def _decode_run(match: re.Match[bytes]) -> bytes:
