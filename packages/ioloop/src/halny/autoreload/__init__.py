@@ -2,6 +2,7 @@
 
 from halny.ioloop.autoreload import (
     add_reload_hook,
+    gen_log,
     main,
     start,
     wait,
@@ -10,6 +11,7 @@ from halny.ioloop.autoreload import (
 
 __all__ = [
     "add_reload_hook",
+    "gen_log",
     "main",
     "start",
     "wait",

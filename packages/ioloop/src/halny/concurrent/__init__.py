@@ -1,10 +1,11 @@
 """Futures under the short name that users know: everything here is `halny.ioloop.concurrent`."""
 
 from halny.ioloop.concurrent import (
-    FUTURES,
     DummyExecutor,
+    FUTURES,
     Future,
     ReturnValueIgnoredError,
+    app_log,
     chain_future,
     dummy_executor,
     future_add_done_callback,
@@ -16,10 +17,11 @@ from halny.ioloop.concurrent import (
 )
 
 __all__ = [
-    "FUTURES",
     "DummyExecutor",
+    "FUTURES",
     "Future",
     "ReturnValueIgnoredError",
+    "app_log",
     "chain_future",
     "dummy_executor",
     "future_add_done_callback",

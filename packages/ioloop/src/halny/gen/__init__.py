@@ -12,6 +12,7 @@ from halny.ioloop.gen import (
     TimeoutError,  # noqa: A004 - the public name
     UnknownKeyError,
     WaitIterator,
+    app_log,
     chain_future,
     convert_yielded,
     coroutine,
@@ -36,6 +37,7 @@ __all__ = [
     "TimeoutError",
     "UnknownKeyError",
     "WaitIterator",
+    "app_log",
     "chain_future",
     "convert_yielded",
     "coroutine",

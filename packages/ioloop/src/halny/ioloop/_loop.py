@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from ._callbacks import run_callback
 from ._deadlines import seconds_until
 from ._handlers import DescriptorHandlers
-from ._registry import current, forget_closed, ioloop_for_asyncio
+from ._registry import forget_closed, ioloop_for_asyncio, of_thread
 from ._yielding import as_asyncio_future
 from .concurrent import ContextCall, is_future
 from .util import TimeoutError  # noqa: A004 - the name under which Halny raises it
@@ -83,9 +83,9 @@ class IOLoop(DescriptorHandlers):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            if current.loop is None and instance:
+            if of_thread.loop is None and instance:
                 IOLoop()
-            return current.loop
+            return of_thread.loop
         try:
             return ioloop_for_asyncio[loop]
         except KeyError:
@@ -111,15 +111,15 @@ class IOLoop(DescriptorHandlers):
 
     def make_current(self) -> None:
         """Make this what `IOLoop.current()` returns in this thread while no loop runs."""
-        current.loop = self
+        of_thread.loop = self
         # So that an asyncio.Future() made before the loop starts belongs to it.
         asyncio.set_event_loop(self.asyncio_loop)
 
     @staticmethod
     def clear_current() -> None:
         """Leave this thread without a current loop: the reverse of `make_current`."""
-        if current.loop is not None:
-            current.loop = None
+        if of_thread.loop is not None:
+            of_thread.loop = None
             asyncio.set_event_loop(None)
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class IOLoop(DescriptorHandlers):
             self.selector_loop.close()
         if ioloop_for_asyncio.get(self.asyncio_loop) is self:
             del ioloop_for_asyncio[self.asyncio_loop]
-        if current.loop is self:
+        if of_thread.loop is self:
             self.clear_current()
         self.asyncio_loop.close()
 

@@ -23,7 +23,7 @@ class _Current(threading.local):
     loop: IOLoop | None = None
 
 
-current = _Current()
+of_thread = _Current()
 
 
 def forget_closed() -> None:

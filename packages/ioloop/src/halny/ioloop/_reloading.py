@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from . import _watching
 from ._watching import INTERVAL, Snapshot, wait_for_change, watched_files
 
 if TYPE_CHECKING:
@@ -46,6 +47,22 @@ _hooks: list[Callable[[], object]] = []
 _report_to: Path | None = None
 _snapshot = Snapshot(watched_files)
 _own_watch_over = threading.Event()
+
+# What the program is most likely to be changed in while it runs, before it calls `wait`.
+_main_file = getattr(sys.modules["__main__"], "__file__", None)
+if _main_file is not None:
+    _snapshot.note(os.path.abspath(_main_file))  # noqa: PTH100
+
+
+def watch(filename: str | os.PathLike[str]) -> None:
+    """Watch a file besides the program's modules, from the state in which it is now."""
+    _snapshot.note(_watching.watch(filename))
+
+
+def look() -> None:
+    """Take note of the files that are there now, so that a change right afterwards is seen as one."""
+    for path in watched_files():
+        _snapshot.note(path)
 
 
 def add_hook(hook: Callable[[], object]) -> None:

@@ -25,6 +25,11 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
         RuntimeError: an event loop runs already in this thread.
         ValueError: `main` is not a coroutine.
     """
+    # Asked here, because the runner would have made a loop by the time that it asks.
+    if _is_running():
+        raise RuntimeError("run() cannot be called from a running event loop; use await")
+    if not asyncio.iscoroutine(main):
+        raise ValueError(f"a coroutine was expected, got {main!r}")
     with asyncio.Runner(debug=debug, loop_factory=_loop_factory()) as runner:
         return runner.run(main)
 
@@ -35,3 +40,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+def _is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

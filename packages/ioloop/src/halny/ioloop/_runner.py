@@ -14,7 +14,7 @@ import functools
 import logging
 from collections.abc import Generator
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from ._yielding import BadYieldError, convert_yielded, moment
 from .concurrent import current_asyncio_loop, future_set_exception_unless_cancelled, new_future
@@ -60,7 +60,7 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., asyncio.Future[Any]]:
             if type(result) is not GeneratorType and not isinstance(result, Generator):
                 return _done(result)
             generator: Generator[Any, Any, Any] = result  # pyright: ignore[reportUnknownVariableType]
-            first: Any = enter(next, generator)
+            first: Any = enter(next, generator)  # pyright: ignore[reportUnknownArgumentType]
         except (StopIteration, Return) as end:
             return _done(end.value)
         except asyncio.CancelledError:
@@ -68,7 +68,7 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., asyncio.Future[Any]]:
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the future
             return _failed(error)
         future = new_future()
-        Runner(enter, generator, future, first)
+        Runner(enter, generator, future, first)  # pyright: ignore[reportUnknownArgumentType]
         return future
 
     wrapper.__halny_coroutine__ = True  # type: ignore[attr-defined]
@@ -171,7 +171,7 @@ class Runner:
                 current_asyncio_loop().call_soon(self._wake)
                 return False
             yielded = self._convert(yielded)
-        future: asyncio.Future[Any] = yielded
+        future = cast("asyncio.Future[Any]", yielded)
         self.future = future
         if future.done():
             return True

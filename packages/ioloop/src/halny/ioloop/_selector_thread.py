@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     Selected = tuple[list[int], list[int]]
+    _EventLoop = asyncio.BaseEventLoop  # all its methods are there, though the real loop has them
+else:
+    _EventLoop = asyncio.AbstractEventLoop
 
 _open: weakref.WeakSet[SelectorThread] = weakref.WeakSet()
 
@@ -256,7 +259,7 @@ def _number(fd: Any) -> int:
     return fd if isinstance(fd, int) else int(fd.fileno())
 
 
-class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
+class AddThreadSelectorEventLoop(_EventLoop):
     """An asyncio loop with `add_reader` and its like, made from one that lacks them; all else is the real loop's.
 
     For Proactor loops on Windows. `IOLoop` does this by itself; it is here for other libraries.

@@ -17,10 +17,10 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from . import _reloading
-from ._watching import Snapshot, wait_for_change, watch
+from ._watching import Snapshot, wait_for_change
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -155,7 +155,7 @@ def run_supervised(program: Program) -> int:
     """Run the program in this process, report its files at its end, and return its status."""
     sys.argv[1:] = program.arguments
     if not program.is_module:
-        watch(program.target)
+        _reloading.watch(program.target)
         if not sys.flags.safe_path:
             sys.path[0] = os.path.dirname(os.path.abspath(program.target))  # noqa: PTH100, PTH120 - as python itself does
     _reloading.watch_in_thread()
@@ -179,17 +179,17 @@ def run_supervised(program: Program) -> int:
 def _watch_where_it_failed(error: BaseException) -> None:
     """Watch the files that are not, or no longer, in `sys.modules`, because importing them failed."""
     if isinstance(error, SyntaxError) and error.filename:
-        watch(error.filename)
+        _reloading.watch(error.filename)
     traceback = error.__traceback__
     while traceback is not None:
         filename = traceback.tb_frame.f_code.co_filename
         if os.path.exists(filename):  # noqa: PTH110 - and not "<frozen importlib>"
-            watch(filename)
+            _reloading.watch(filename)
         traceback = traceback.tb_next
 
 
 def _without_our_frames(traceback: TracebackType | None) -> TracebackType | None:
     ours = {__file__, runpy.__file__, "<frozen runpy>"}
     while traceback is not None and traceback.tb_frame.f_code.co_filename in ours:
-        traceback = cast("TracebackType | None", traceback.tb_next)
+        traceback = traceback.tb_next
     return traceback

@@ -26,16 +26,19 @@ INTERVAL = 0.5
 _extra: set[str] = set()
 
 
-def watch(filename: str | os.PathLike[str]) -> None:
-    """Watch a file besides the program's modules."""
+def watch(filename: str | os.PathLike[str]) -> str:
+    """Watch a file besides the program's modules, and return its absolute path."""
     # Absolute now: the program may change its directory.
-    _extra.add(os.path.abspath(os.fspath(filename)))  # noqa: PTH100 - modules name their files as strings
+    path: str = os.path.abspath(filename)  # noqa: PTH100 - modules name their files as strings
+    _extra.add(path)
+    return path
 
 
 def watched_files() -> set[str]:
     """Return the files of all imported modules, and those given to `watch`."""
     found = set(_extra)
-    for module in list(sys.modules.values()):
+    modules: list[object] = list(sys.modules.values())
+    for module in modules:
         # Other objects that sit in sys.modules may do anything when asked for an attribute.
         if isinstance(module, ModuleType):
             file: Any = vars(module).get("__file__")
@@ -59,6 +62,11 @@ class Snapshot:
     def __init__(self, files: Callable[[], Iterable[str]], known: dict[str, Stamp] | None = None) -> None:
         self._files = files
         self.stamps: dict[str, Stamp] = dict(known or {})
+
+    def note(self, path: str) -> None:
+        """Take note of the state of a file, if it is new."""
+        if (now := stamp(path)) is not None:
+            self.stamps.setdefault(path, now)
 
     def changed(self) -> str | None:
         """Return a file that has changed; take note of those that are new."""

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .concurrent import chain_future, current_asyncio_loop, future_add_done_callback, is_future, new_future
 
@@ -140,7 +140,7 @@ class _Join:
         self.left = len(distinct)
         for future in distinct:
             if isinstance(future, asyncio.Future):
-                future_add_done_callback(cast("asyncio.Future[Any]", future), self._one_done)
+                future_add_done_callback(future, self._one_done)  # pyright: ignore[reportUnknownArgumentType]
             else:
                 here: asyncio.Future[Any] = joined.get_loop().create_future()
                 # Only to come back to this thread: the outcome is read from `future`, and the copy's is dropped.

@@ -23,16 +23,17 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
-from . import _reloading, _supervisor, _watching
+from . import _reloading, _supervisor
 from ._loop import IOLoop
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-__all__ = ["add_reload_hook", "main", "start", "wait", "watch"]
+__all__ = ["add_reload_hook", "gen_log", "main", "start", "wait", "watch"]
 
 gen_log = logging.getLogger("halny.general")
+"""The logger `halny.general`."""
 
 _watched_loops: weakref.WeakSet[IOLoop] = weakref.WeakSet()
 
@@ -57,6 +58,7 @@ def start(check_time: int = 500) -> None:
     if len(_watched_loops) > 1:
         gen_log.warning("halny.autoreload started more than once in the same process")
     _reloading.stand_back()
+    _reloading.look()
     threading.Thread(
         target=_watch_for, args=(weakref.ref(loop), check_time / 1000), name="halny autoreload", daemon=True
     ).start()
@@ -96,7 +98,7 @@ def watch(filename: str | os.PathLike[str]) -> None:
     Args:
         filename: its path. It need not exist yet.
     """
-    _watching.watch(filename)
+    _reloading.watch(filename)
 
 
 def add_reload_hook(fn: Callable[[], object]) -> None:

@@ -22,17 +22,18 @@ import logging
 from concurrent import futures
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ._registry import current
+from ._registry import of_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
 __all__ = [
-    "FUTURES",
     "DummyExecutor",
+    "FUTURES",
     "Future",
     "ReturnValueIgnoredError",
+    "app_log",
     "chain_future",
     "dummy_executor",
     "future_add_done_callback",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 app_log = logging.getLogger("halny.application")
+"""The logger `halny.application`."""
 
 _T = TypeVar("_T")
 
@@ -77,11 +79,11 @@ def current_asyncio_loop() -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        if current.loop is None:
+        if of_thread.loop is None:
             from ._loop import IOLoop
 
             return IOLoop.current().asyncio_loop
-        return current.loop.asyncio_loop
+        return of_thread.loop.asyncio_loop
 
 
 class ContextCall:
@@ -112,7 +114,7 @@ def _make_partial(func: Callable[..., _T], args: tuple[Any, ...], kwargs: dict[s
 class DummyExecutor(futures.Executor):
     """An executor that runs each call at once, in the calling thread. For tests, and for turning threads off."""
 
-    def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> futures.Future[_T]:
+    def submit(self, fn: Callable[..., _T], *args: Any, **kwargs: Any) -> futures.Future[_T]:
         """Run `fn` now and return a future that is already done.
 
         Args:

@@ -43,6 +43,7 @@ __all__ = [
     "TimeoutError",
     "UnknownKeyError",
     "WaitIterator",
+    "app_log",
     "chain_future",
     "convert_yielded",
     "coroutine",
@@ -56,6 +57,7 @@ __all__ = [
 ]
 
 app_log = logging.getLogger("halny.application")
+"""The logger `halny.application`."""
 
 _T = TypeVar("_T")
 

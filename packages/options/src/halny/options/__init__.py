@@ -12,7 +12,6 @@ print(options.port)
 """
 
 from ._errors import Error
-from ._option import Option as _Option  # noqa: F401 - programs that look into a parser name it so
 from ._parser import OptionParser
 from ._shared import add_parse_callback, define, options, parse_command_line, parse_config_file, print_help
 from ._version import __version__ as __version__

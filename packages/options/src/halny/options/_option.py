@@ -29,7 +29,8 @@ class Option:
         callback: Callable[[Any], object] | None = None,
     ) -> None:
         self.name = name
-        self.default = [] if default is None and multiple else default
+        empty: list[Any] = []
+        self.default: Any = empty if default is None and multiple else default
         self.type = type
         self.help = help
         self.metavar = metavar

@@ -134,7 +134,7 @@ def _unit(name: str) -> str:
     return unit
 
 
-_PARSERS: dict[Callable[[str], Any], Callable[[str], Any]] = {
+_PARSERS: dict[Any, Callable[[str], Any]] = {
     bool: _parse_bool,
     dt.datetime: _parse_datetime,
     dt.timedelta: _parse_timedelta,

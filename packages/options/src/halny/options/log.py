@@ -26,6 +26,7 @@ __all__ = [
     "LogFormatter",
     "access_log",
     "app_log",
+    "colorama",
     "define_logging_options",
     "enable_pretty_logging",
     "gen_log",
@@ -50,6 +51,7 @@ def _colorama() -> ModuleType | None:
 
 
 colorama = _colorama()
+"""The module `colorama` on Windows, where it is installed; else `None`."""
 
 LOG_FILE_MAX_SIZE = 100 * 1000 * 1000
 """Bytes in a log file before it is rotated: what an editor still opens."""
