@@ -10,6 +10,15 @@ is made to point at the templates' lines (`_tracebacks`).
 
 from __future__ import annotations
 
+MAX_SHOWN = 120
+"""The limit of characters of a template that a message shows: more than a line has that was written by hand."""
+
+
+def excerpt(text: str) -> str:
+    """A piece of a template, short enough for a message."""
+    text = text.strip()
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
+
 
 class ParseError(Exception):
     """The text of a template is wrong: the template author's fault.
@@ -39,7 +48,7 @@ class ParseError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.message} at {self.filename}:{self.lineno}"
-        return place if not self.line or not self.line.strip() else f"{place}\n    {self.line.strip()}"
+        return place if not self.line or not self.line.strip() else f"{place}\n    {excerpt(self.line)}"
 
 
 class TemplateNotFound(FileNotFoundError, KeyError):

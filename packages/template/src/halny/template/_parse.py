@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
+from ._errors import excerpt
 from ._nodes import Apply, Block, Code, File, If, Include, Jump, Loop, Output, Text, Try
 from ._python import Fragment, awaits, parse_code, parse_expression, parse_handler, parse_head
 from ._tokens import Kind, Token, tokenize
@@ -112,11 +113,13 @@ class _Parser:
         word = _WORD.match(token.value)
         line = self.source.line(token.start)
         if word is None:
-            raise self.source.error("empty tag" if not token.value else f"unknown operator: {token.value!r}", line)
+            raise self.source.error(
+                "empty tag" if not token.value else f"unknown operator: {excerpt(token.value)!r}", line
+            )
         name = word[0]
         handler = _TAGS.get(name)
         if handler is None:
-            raise self.source.error(f"unknown operator: {name!r}", line)
+            raise self.source.error(f"unknown operator: {excerpt(name)!r}", line)
         whole = Fragment(self.source, token.value, token.inner)
         handler(self, name, whole, whole.part(word.end()), line)
 
@@ -187,7 +190,7 @@ class _Parser:
 
     def loop(self, name: str, whole: Fragment, rest: Fragment, line: int) -> None:
         if name == "async" and not re.match(r"for\b", rest.code):
-            raise self.source.error(f"unknown operator: {whole.code!r}", line)
+            raise self.source.error(f"unknown operator: {excerpt(whole.code)!r}", line)
         head = parse_head(whole)
         assert isinstance(head, ast.For | ast.AsyncFor | ast.While)
         waits = isinstance(head, ast.AsyncFor) or (_may_await(whole.code) and awaits(head))
@@ -247,12 +250,12 @@ class _Parser:
         path = rest.code
         if path[:1] in {'"', "'"}:
             if len(path) < 2 or path[-1] != path[0]:
-                raise rest.error(f"unclosed quote in {path!r}")
+                raise rest.error(f"unclosed quote in {excerpt(path)!r}")
             path = path[1:-1]
         if not path:
             raise rest.error(f"{name!r} needs the name of a template")
         if '"' in path or "'" in path or "\n" in path:
-            raise rest.error(f"expected the name of one template, not {rest.code!r}")
+            raise rest.error(f"expected the name of one template, not {excerpt(rest.code)!r}")
         return path
 
     def raw(self, name: str, whole: Fragment, rest: Fragment, line: int) -> None:
@@ -294,7 +297,9 @@ class _Parser:
 
     def set_whitespace(self, name: str, whole: Fragment, rest: Fragment, line: int) -> None:
         if rest.code not in MODES:
-            raise self.source.error(f"expected a whitespace mode of {', '.join(MODES)}, not {rest.code!r}", line)
+            raise self.source.error(
+                f"expected a whitespace mode of {', '.join(MODES)}, not {excerpt(rest.code)!r}", line
+            )
         self.whitespace = rest.code
 
     def comment(self, name: str, whole: Fragment, rest: Fragment, line: int) -> None:
@@ -306,7 +311,7 @@ class _Parser:
 
     def nothing(self, name: str, rest: Fragment) -> None:
         if rest.code:
-            raise rest.error(f"{name!r} stands alone, without {rest.code!r}")
+            raise rest.error(f"{name!r} stands alone, without {excerpt(rest.code)!r}")
 
 
 def _may_await(code: str) -> bool:

@@ -11,6 +11,8 @@ import ast
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from ._errors import excerpt
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -122,7 +124,7 @@ def parse_code(fragment: Fragment, kinds: tuple[type[ast.stmt], ...], expected: 
     """
     statements = _parse_statements(fragment, "", "")
     if not statements or not all(isinstance(statement, kinds) for statement in statements):
-        raise fragment.error(f"expected {expected}, not {fragment.code!r}")
+        raise fragment.error(f"expected {expected}, not {excerpt(fragment.code)!r}")
     return statements
 
 
@@ -166,7 +168,7 @@ def _parse_statements(fragment: Fragment, before: str, after: str) -> list[ast.s
 
 def _refusal(fragment: Fragment, error: BaseException, lines: int) -> ParseError:
     if isinstance(error, SyntaxError):
-        return fragment.error(f"{error.msg} in {fragment.code!r}", (error.lineno or 1) - lines)
+        return fragment.error(f"{error.msg} in {excerpt(fragment.code)!r}", (error.lineno or 1) - lines)
     return fragment.error(f"too deep or too large for Python ({error})")
 
 
