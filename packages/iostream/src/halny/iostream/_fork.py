@@ -11,7 +11,12 @@ import logging
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 DEFAULT_MAX_RESTARTS = 100
 """Deaths after which the parent gives up: a program that always crashes must not fork for ever."""
@@ -37,7 +42,8 @@ def fork_processes(num_processes: int | None, max_restarts: int | None = None) -
     """Starts `num_processes` children; returns in each of them its number, and never in the parent.
 
     The parent waits: a child that exits with a status other than 0, or by a signal, is started again under the same
-    number. When all have exited with 0 the parent leaves by `SystemExit(0)`. Must be called before anything makes a
+    number. When all have exited with 0 the parent leaves by `SystemExit(0)`; SIGTERM and an interrupt end the children
+    too. Must be called before anything makes a
     loop: children that share one disturb each other.
 
     Args:
@@ -56,6 +62,7 @@ def fork_processes(num_processes: int | None, max_restarts: int | None = None) -
         num_processes = cpu_count()
     general_log.info("starting %d processes", num_processes)
     children: dict[int, int] = {}
+    _exit_on_sigterm()
     try:
         for number in range(num_processes):
             if _start_child(number, children):
@@ -85,13 +92,34 @@ def _check_can_fork() -> None:
 def _start_child(number: int, children: dict[int, int]) -> bool:
     """Forks child `number`; returns True in the child."""
     global _task_id
-    pid = os.fork()
-    if pid:
-        children[pid] = number
-        return False
-    _task_id = number
-    children.clear()
-    return True
+    # Held back until the child has its own handler: a signal that comes right after the fork would be lost.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        pid = os.fork()
+        if pid:
+            children[pid] = number
+            return False
+        _task_id = number
+        children.clear()
+        if _can_set_handlers() and signal.getsignal(signal.SIGTERM) is _exit:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        return True
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+def _exit_on_sigterm() -> None:
+    """Lets SIGTERM end the parent as an exception, so that it ends its children, unless the program has other plans."""
+    if _can_set_handlers() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _exit)
+
+
+def _can_set_handlers() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _exit(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # as shells count
 
 
 def _supervise(children: dict[int, int], max_restarts: int) -> int | None:
