@@ -1,16 +1,37 @@
 """The Halny web framework: applications, request handlers and routing."""
 
+import logging
+
 from ._application import Application
 from ._exceptions import Finish, HTTPError, MissingArgumentError
 from ._handler import RequestHandler, stream_request_body
 from ._routing import URLSpec
+from ._security import authenticated
+from ._signing import (
+    DEFAULT_SIGNED_VALUE_MIN_VERSION,
+    DEFAULT_SIGNED_VALUE_VERSION,
+    MAX_SUPPORTED_SIGNED_VALUE_VERSION,
+    MIN_SUPPORTED_SIGNED_VALUE_VERSION,
+    create_signed_value,
+    decode_signed_value,
+    get_signature_key_version,
+)
 from ._stock import ErrorHandler
 from ._transforms import OutputTransform
+from ._uimodules import TemplateModule, UIModule, is_absolute
 from ._version import __version__ as __version__
 
 url = URLSpec
 
+access_log = logging.getLogger("halny.access")
+app_log = logging.getLogger("halny.application")
+gen_log = logging.getLogger("halny.general")
+
 __all__ = [
+    "DEFAULT_SIGNED_VALUE_MIN_VERSION",
+    "DEFAULT_SIGNED_VALUE_VERSION",
+    "MAX_SUPPORTED_SIGNED_VALUE_VERSION",
+    "MIN_SUPPORTED_SIGNED_VALUE_VERSION",
     "Application",
     "ErrorHandler",
     "Finish",
@@ -18,7 +39,17 @@ __all__ = [
     "MissingArgumentError",
     "OutputTransform",
     "RequestHandler",
+    "TemplateModule",
+    "UIModule",
     "URLSpec",
+    "access_log",
+    "app_log",
+    "authenticated",
+    "create_signed_value",
+    "decode_signed_value",
+    "gen_log",
+    "get_signature_key_version",
+    "is_absolute",
     "stream_request_body",
     "url",
 ]

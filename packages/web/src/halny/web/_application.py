@@ -18,8 +18,11 @@ from ._handler import RequestHandler
 from ._matchers import AnyMatches, DefaultHostMatches, HostMatches
 from ._routing import ReversibleRouter, ReversibleRuleRouter, Rule
 from ._stock import ErrorHandler
+from ._uimodules import load_ui_methods, load_ui_modules
 
 if TYPE_CHECKING:
+    from halny.template import BaseLoader
+
     from ._routing import RuleList
     from ._transforms import OutputTransform
 
@@ -86,6 +89,9 @@ class Application(ReversibleRouter):
         self.settings = settings
         self.default_host = default_host
         self.transforms: list[type[OutputTransform]] = transforms or []
+        self.ui_modules = load_ui_modules(settings.get("ui_modules"))
+        self.ui_methods = load_ui_methods(settings.get("ui_methods"))
+        self.template_loaders: dict[tuple[object, str], BaseLoader] = {}
         self.wildcard_router = ApplicationRouter(self, handlers)
         self.default_router = ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
 

@@ -12,9 +12,9 @@ import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import Arguments
 from ._errors import Errors
 from ._exceptions import HTTPError
+from ._security import Security
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
@@ -29,7 +29,7 @@ _afterwards: set[asyncio.Future[Any]] = set()
 """What `on_finish` and `on_connection_close` returned and still runs; nothing else refers to it."""
 
 
-class Execution(Errors, Arguments):
+class Execution(Errors, Security):
     """The part of `RequestHandler` that runs."""
 
     SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
@@ -104,9 +104,6 @@ class Execution(Errors, Arguments):
         except Exception as error:  # noqa: BLE001 - whatever an application raises
             self._handle_request_exception(error)
             return None
-
-    def _check_origin(self) -> None:
-        """Refuse what another site has made the client send; the part for security overrides this."""
 
     def _decode_path_argument(self, value: bytes | None, name: str | None = None) -> str | None:
         return None if value is None else self.decode_argument(value, name=name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._exceptions import HTTPError
 from ._execute import Execution
+from ._templates import Templates
 
 if TYPE_CHECKING:
     from halny.http import HTTPServerRequest
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ._application import Application
 
 
-class RequestHandler(Execution):
+class RequestHandler(Execution, Templates):
     """Answers one request; subclass it and define a method for each HTTP method that you serve.
 
         class MainHandler(RequestHandler):

@@ -14,7 +14,6 @@ import time
 from functools import cached_property
 from hashlib import sha1 as _sha1
 from typing import TYPE_CHECKING, Any, Final, final
-from urllib.parse import urljoin
 
 from halny.http import (
     HTTPConnection,
@@ -33,6 +32,8 @@ from ._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from halny.http import SetCookie
+
 SERVER: Final = f"HalnyServer/{__version__}"
 """The value of the `Server` header."""
 
@@ -43,8 +44,7 @@ JSON: Final = "application/json; charset=UTF-8"
 """The type of a response that is a dict."""
 
 _CONTENT_HEADERS: Final = (
-    "Allow", "Content-Encoding", "Content-Language", "Content-Length", "Content-MD5", "Content-Range", "Content-Type",
-    "Last-Modified",
+    "Content-Encoding", "Content-Language", "Content-Length", "Content-MD5", "Content-Range", "Content-Type",
 )  # fmt: skip
 _UNSAFE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -80,6 +80,8 @@ class Response(HandlerBase):
     _reason = "OK"
     _content_type = HTML
     _write_buffer: list[bytes]
+    _new_cookie: dict[str, SetCookie] | None = None
+    """The cookies that this response sets, by name. An error page keeps them."""
 
     # Status and headers
 
@@ -209,7 +211,8 @@ class Response(HandlerBase):
         """Send the client to another URL, and finish.
 
         Args:
-            url: the URL; a relative one is resolved against the request's.
+            url: the URL, which may be relative to the request's. Where a client may say what it is, the application has to
+                check that it does not lead to another site.
             permanent: whether the status is 301 and not 302.
             status: a status in place of these, from 300 to 399.
 
@@ -224,7 +227,7 @@ class Response(HandlerBase):
         elif not 300 <= status <= 399:
             raise ValueError(f"status of a redirect must be from 300 to 399, not {status!r}")
         self.set_status(status)
-        self.set_header("Location", urljoin(self.request.uri, url).encode())
+        self.set_header("Location", url.encode())
         self.finish()
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
@@ -249,8 +252,7 @@ class Response(HandlerBase):
             self._status_code, self._headers, chunk = transform.transform_first_chunk(
                 self._status_code, self._headers, chunk, include_footers
             )
-        for header in self._new_cookie_headers():
-            self.add_header("Set-Cookie", header)
+        self._add_cookies()
         start_line = ResponseStartLine("HTTP/1.1", self._status_code, self._reason)
         return _as_future(connection.write_headers(start_line, self._headers, chunk))
 
@@ -338,6 +340,7 @@ class Response(HandlerBase):
             elif "Content-Length" not in self._headers:
                 self.set_header("Content-Length", sum(map(len, self._write_buffer)))
             if self._leaves_whole():
+                self._add_cookies()
                 body = b"".join(self._write_buffer)
                 self._write_buffer = []
                 self._headers_written = True
@@ -349,7 +352,7 @@ class Response(HandlerBase):
 
     def _leaves_whole(self) -> bool:
         """Return whether nothing wants to see the response part by part."""
-        return not self._transforms and self._new_cookie is None and type(self).flush is Response.flush
+        return not self._transforms and type(self).flush is Response.flush
 
     def _require_no_body(self, body: bytes) -> None:
         if body:
@@ -365,11 +368,10 @@ class Response(HandlerBase):
         assert connection is not None
         return connection
 
-    _new_cookie: Any = None
-
-    def _new_cookie_headers(self) -> list[str]:
-        """Return the values of the `Set-Cookie` headers of this response."""
-        return []
+    def _add_cookies(self) -> None:
+        if self._new_cookie:
+            for cookie in self._new_cookie.values():
+                self._headers.add("Set-Cookie", str(cookie))
 
     # Entity tags
 
