@@ -165,6 +165,8 @@ def test_a_dependency_must_be_on_a_lower_floor(workspace: Workspace) -> None:
         ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tools.strict_tests.logs import ExpectLog\n", 0),
         ("from tools.strict_tests.logs import ExpectLog\n", 1),
         ("import requests\n", 1),
+        ("try:\n    import uvloop\nexcept ImportError:\n    uvloop = None\n", 0),
+        ("import uvloop\n", 1),
     ],
 )
 def test_the_tests_of_a_package_are_checked_too(workspace: Workspace, text: str, count: int) -> None:

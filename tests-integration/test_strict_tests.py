@@ -80,6 +80,11 @@ GOOD = {
                 kept.append(asyncio.create_task(forever()))
             asyncio.run(main())
         """,
+    "uvloop": """
+        def {name}():
+            uvloop = pytest.importorskip("uvloop")
+            uvloop.run(asyncio.sleep(0))
+        """,
     "own loop": """
         def {name}():
             loop = asyncio.new_event_loop()

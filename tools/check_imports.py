@@ -33,6 +33,9 @@ DISTRIBUTIONS = {"_pytest": "pytest", "OpenSSL": "pyopenssl"}
 TEST_TOOLS = {"coverage", "hypothesis", "pytest", "pytest-asyncio"}
 """What the tests of every package may import, as the environments in hatch.toml install it."""
 
+WHERE_INSTALLED = {"uvloop"}
+"""What the tests of every package may use where it is installed, and survive the absence of."""
+
 
 @dataclass(frozen=True)
 class Import:
@@ -158,6 +161,8 @@ class Checker:
 
     @staticmethod
     def is_test_tool(each: Import, name: str) -> bool:
+        if name in WHERE_INSTALLED:
+            return each.guarded
         return name in TEST_TOOLS or (each.typing_only and each.module.startswith("tools.strict_tests"))
 
 

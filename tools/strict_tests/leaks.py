@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio.runners
+import contextlib
 import gc
 import os
 import sys
@@ -51,6 +52,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
+    # libuv opens a pipe for the whole process as its first loop runs, and keeps it: no test has leaked that.
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        uvloop.run(asyncio.sleep(0))
     gc.collect()
     gc.freeze()
 
