@@ -22,12 +22,8 @@ if TYPE_CHECKING:
     from halny.http import Timestamp
 
 _SIGNED_COOKIES: Final = "signed cookies"
-_LATE_NAMES: Final = {
-    "max-age": "max_age",
-    **{
-        name: name for name in ("domain", "expires", "path", "max_age", "httponly", "secure", "samesite", "partitioned")
-    },
-}
+_NAMES: Final = ("domain", "expires", "path", "max_age", "httponly", "secure", "samesite", "partitioned")
+_LATE_NAMES: Final = {"max-age": "max_age", **{name: name for name in _NAMES}}
 """The attributes that `set_cookie` also takes in other spellings, as old applications have them."""
 
 
@@ -115,7 +111,7 @@ class Cookies(Response):
 
         Args:
             name: the cookie's name.
-            **kwargs: as for `set_cookie`, but not its end. The client takes `path` and `domain` for a part of the name, so
+            **kwargs: as for `set_cookie`, but not its end. To the client `path` and `domain` are a part of the name, so
                 they have to be those with which it was set.
 
         Raises:
@@ -152,9 +148,8 @@ class Cookies(Response):
             version: the format of the signature; by default the newest.
             **kwargs: as for `set_cookie`.
         """
-        self.set_cookie(
-            name, self.create_signed_value(name, value, version=version), expires_days=expires_days, **kwargs
-        )
+        signed = self.create_signed_value(name, value, version=version)
+        self.set_cookie(name, signed, expires_days=expires_days, **kwargs)
 
     def create_signed_value(self, name: str, value: str | bytes, version: int | None = None) -> bytes:
         """Sign a value with the application's secret, so that it can travel otherwise than in a cookie.
@@ -173,9 +168,7 @@ class Cookies(Response):
         if isinstance(secret, dict):
             key_version = settings.get("key_version")
             if key_version is None:
-                raise ValueError(
-                    "the setting 'cookie_secret' is a dict: the setting 'key_version' must say which one signs"
-                )
+                raise ValueError("cookie_secret is a dict: the setting 'key_version' must say which one signs")
         return create_signed_value(secret, name, value, version=version, key_version=key_version)
 
     def get_signed_cookie(

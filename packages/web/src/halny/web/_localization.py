@@ -9,7 +9,12 @@ from . import locale as locales
 from ._base import HandlerBase
 
 _LANGUAGE: Final = re.compile(
-    r"[ \t]*([A-Za-z0-9_\-]{1,40})[ \t]*(?:;[ \t]*q=([0-9]{1,3}(?:\.[0-9]{0,9})?)[ \t]*)?(?:;(?![ \t]*q=).*)?"
+    r"""
+    [ \t]* ([A-Za-z0-9_\-]{1,40}|\*) [ \t]*
+    (?: ; [ \t]* q=([0-9]{1,3}(?:\.[0-9]{0,9})?) [ \t]* )?
+    (?: ; (?![ \t]*q=) .* )?
+    """,
+    re.VERBOSE,
 )
 
 MAX_LANGUAGES: Final = 100

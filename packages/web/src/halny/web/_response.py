@@ -211,8 +211,8 @@ class Response(HandlerBase):
         """Send the client to another URL, and finish.
 
         Args:
-            url: the URL, which may be relative to the request's. Where a client may say what it is, the application has to
-                check that it does not lead to another site.
+            url: the URL, which may be relative to the request's. Where a client has a say in it, the application has
+                to check that it does not lead to another site.
             permanent: whether the status is 301 and not 302.
             status: a status in place of these, from 300 to 399.
 

@@ -1,8 +1,8 @@
 """Who the client is, and whether another site made it send this request.
 
 Two defences against the second, both for methods that may change something: `xsrf_cookies`, in which a form or a
-header must repeat a token from a cookie that other sites can't read, and `cross_origin_protection`, in which the browser
-says where a request comes from and no token is needed. An application may have either or both.
+header must repeat a token from a cookie that other sites can't read, and `cross_origin_protection`, in which the
+browser says where a request comes from and no token is needed. An application may have either or both.
 
 A token of version 2 is different in every page, though the cookie stays the same: what is sent is `2|mask|token xor
 mask|time`, all but the time in hexadecimal. That keeps it from being guessed by the length of compressed pages.
@@ -119,8 +119,8 @@ class Security(Cookies, Arguments):
     def check_xsrf_cookie(self) -> None:
         """Check that the request repeats the token of its cookie; a subclass may override it to let others pass.
 
-        It is called before `prepare` for methods other than `GET`, `HEAD` and `OPTIONS`, if the setting `xsrf_cookies` is
-        on.
+        It is called before `prepare` for methods other than `GET`, `HEAD` and `OPTIONS`, if the setting `xsrf_cookies`
+        is on.
 
         Raises:
             HTTPError: it does not (403).

@@ -1,8 +1,8 @@
 """Signed values: text that a client keeps but can't change, such as the content of a cookie.
 
 A value is signed together with its name and the time, so it is worth nothing under another name or after its time. It
-is not encrypted: the client can read it. There are two formats, and they are the ones that Tornado writes, so each reads
-the other's:
+is not encrypted: the client can read it. There are two formats, and they are the ones that Tornado writes, so each
+reads the other's:
 
     version 1   <value>|<time>|<HMAC-SHA1 of name, value and time, one behind the other>
     version 2   2|<n>:<key version>|<n>:<time>|<n>:<name>|<n>:<value>|<HMAC-SHA256 of all before it>
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 general_log = logging.getLogger("halny.general")
 
-Secret: TypeAlias = "str | bytes | Mapping[int, str] | Mapping[int, bytes] | Mapping[int, str | bytes]"
+Secret: TypeAlias = "str | bytes | Mapping[int, str] | Mapping[int, bytes] | Mapping[int, str | bytes]"  # noqa: S105
 """What signs: one secret, or several by the versions of the keys."""
 
 MIN_SUPPORTED_SIGNED_VALUE_VERSION: Final = 1
@@ -47,8 +47,8 @@ DEFAULT_SIGNED_VALUE_MIN_VERSION: Final = 1
 _DAY: Final = 86400
 
 _MAX_SKEW: Final = 31 * _DAY
-"""How many seconds in the future the time of a value of version 1 may be. Where its value ends and its time begins is not
-signed; digits that were moved from one to the other make a time that is far off."""
+"""How many seconds in the future the time of a value of version 1 may be. Where its value ends and its time begins is
+not signed; digits that were moved from one to the other make a time that is far off."""
 
 _VERSION_1: Final = re.compile(
     rb"((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)\|([1-9][0-9]{0,14})\|([0-9a-f]{40})"

@@ -40,7 +40,7 @@ class Templates(Localization, Security):
 
         Raises:
             RuntimeError: the response is finished.
-            ValueError: a UI module needs something in a head or body that the page does not end by `</head>` or `</body>`.
+            ValueError: a UI module needs something in a head or a body, and the page has no `</head>` or `</body>`.
         """
         if self._finished:
             raise RuntimeError("cannot render() after finish()")
@@ -109,7 +109,8 @@ class Templates(Localization, Security):
 
     def _urls(self, paths: Iterable[str]) -> dict[str, None]:
         """Return URLs without repetition, in the order in which they came."""
-        return dict.fromkeys(path if is_absolute(path) else self.static_url(path) for path in paths)
+        unique = dict.fromkeys(paths)
+        return dict.fromkeys(path if is_absolute(path) else self.static_url(path) for path in unique)
 
     def render_string(self, template_name: str, **kwargs: Any) -> bytes:
         """Return a rendered template.
@@ -152,8 +153,8 @@ class Templates(Localization, Security):
     def create_template_loader(self, template_path: str) -> BaseLoader:
         """Return a new loader for a folder of templates; a subclass may override this.
 
-        It is the setting `template_loader` if there is one, or else a loader of files to which the settings `autoescape`
-        and `template_whitespace` apply. One loader is made for each folder, and kept.
+        It is the setting `template_loader` if there is one, or else a loader of files to which the settings
+        `autoescape` and `template_whitespace` apply. One loader is made for each folder, and kept.
 
         Args:
             template_path: the folder.

@@ -1,7 +1,7 @@
 """UI modules: parts of pages that bring the CSS and JavaScript that they need.
 
-Strategy: a handler makes a module when a template first names it, and keeps it for the request. What the modules ask for
-is collected when the page is complete, and goes to the ends of its head and its body, everything once.
+Strategy: a handler makes a module when a template first uses it, and keeps it for the request. What the modules ask
+for is collected when the page is complete, and goes to the ends of its head and its body, everything once.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def _read_csv(path: Path, encoding: str) -> dict[str, dict[str, str]]:
 def load_gettext_translations(directory: str | os.PathLike[str], domain: str) -> None:
     """Load the translations that gettext's tools have compiled, from `{directory}/{code}/LC_MESSAGES/{domain}.mo`.
 
-    What was loaded before is forgotten. A folder without such a file is skipped, and a file that can't be read is logged.
+    What was loaded before is forgotten. A folder without such a file is skipped; a file that can't be read is logged.
 
     Args:
         directory: the folder in which there is one for each locale.
