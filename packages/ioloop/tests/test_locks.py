@@ -224,7 +224,7 @@ class TestMutualExclusion:
         alive = lock.acquire()
         for _ in range(10_000):
             lock.acquire().cancel()
-        assert len(lock._line._waiters) < 200
+        assert len(lock._line.waiters) < 200
         with held:
             pass
         assert alive.done()

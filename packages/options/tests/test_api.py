@@ -25,7 +25,9 @@ API: dict[str, dict[str, str | None]] = {
         "OptionParser": "(self)",
         "OptionParser.add_parse_callback": "(self, callback)",
         "OptionParser.as_dict": "(self)",
-        "OptionParser.define": "(self, name, default=None, type=None, help=None, metavar=None, multiple=False, group=None, callback=None)",
+        "OptionParser.define": (
+            "(self, name, default=None, type=None, help=None, metavar=None, multiple=False, group=None, callback=None)"
+        ),
         "OptionParser.group_dict": "(self, group)",
         "OptionParser.groups": "(self)",
         "OptionParser.items": "(self)",
@@ -90,7 +92,7 @@ def test_every_name_is_there_and_is_called_the_same(module: str, name: str, expe
 def test_each_module_can_be_imported_alone(module: str) -> None:
     program = (
         f"import sys, {module} as module\n"
-        "assert module.__all__ == sorted(module.__all__), module.__all__\n"
+        "assert len(set(module.__all__)) == len(module.__all__)\n"
         "for name in module.__all__: getattr(module, name)\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)

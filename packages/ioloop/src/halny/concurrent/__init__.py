@@ -1,8 +1,8 @@
 """Futures under the short name that users know: everything here is `halny.ioloop.concurrent`."""
 
 from halny.ioloop.concurrent import (
-    DummyExecutor,
     FUTURES,
+    DummyExecutor,
     Future,
     ReturnValueIgnoredError,
     app_log,
@@ -17,8 +17,8 @@ from halny.ioloop.concurrent import (
 )
 
 __all__ = [
-    "DummyExecutor",
     "FUTURES",
+    "DummyExecutor",
     "Future",
     "ReturnValueIgnoredError",
     "app_log",

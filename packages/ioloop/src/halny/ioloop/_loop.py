@@ -20,6 +20,10 @@ import asyncio
 import functools
 import math
 import time
+from asyncio import (
+    _get_running_loop,  # pyright: ignore[reportPrivateUsage] - documented in spite of its name
+    get_running_loop,
+)
 from concurrent import futures
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
@@ -81,14 +85,12 @@ class IOLoop(DescriptorHandlers):
             instance: when there is none, make one; with `False`, return `None` instead.
         """
         try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+            return ioloop_for_asyncio[get_running_loop()]
+        except RuntimeError:  # none is running
             if of_thread.loop is None and instance:
                 IOLoop()
             return of_thread.loop
-        try:
-            return ioloop_for_asyncio[loop]
-        except KeyError:
+        except KeyError:  # asyncio runs one that has no IOLoop yet
             if not instance:
                 return None
             from .platform import AsyncIOMainLoop
@@ -229,7 +231,7 @@ class IOLoop(DescriptorHandlers):
         loop = self.asyncio_loop
         try:
             # Waking the selector is a system call, so only another thread pays for it.
-            here = asyncio._get_running_loop() is loop  # pyright: ignore[reportPrivateUsage] - asyncio documents it
+            here = _get_running_loop() is loop
             (loop.call_soon if here else loop.call_soon_threadsafe)(run_callback, callback)
         except RuntimeError:
             if not loop.is_closed():

@@ -14,7 +14,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._deadlines import seconds_until, timed_out
-from .concurrent import current_asyncio_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from ._deadlines import Deadline
 
 _T = TypeVar("_T")
+_F = TypeVar("_F", bound="asyncio.Future[Any]")
 
 SWEEP_FROM = 64
 """How long a line gets before those who gave up are swept out; after a sweep, twice what is left, at least this.
@@ -31,87 +31,85 @@ Small enough that the dead futures of an idle lock are no memory worth naming, a
 
 
 class Waiter(asyncio.Future[_T]):
-    """A place in a line."""
+    """A place in a line, for who may give back what he got."""
+
+    __slots__ = ("give_back",)
 
     give_back: Callable[[_T], object]
     """What to do with a result that its task was cancelled too early to take."""
 
     def __await__(self) -> Generator[Any, None, _T]:
-        try:
-            return (yield from super().__await__())
-        except BaseException:
-            if self.done() and not self.cancelled() and self.exception() is None:
-                self.give_back(self.result())
-            raise
+        # What asyncio.Future does, with one more question; in the same words, because delegating takes twice as long.
+        if not self.done():
+            self._asyncio_future_blocking = True
+            try:
+                yield self
+            except BaseException:
+                if self.done() and not self.cancelled() and self.exception() is None:
+                    self.give_back(self.result())
+                raise
+        return self.result()
 
     __iter__ = __await__
 
 
-class Line(Generic[_T]):
-    """The waiters of one lock or queue, first come first served."""
+class Line(Generic[_F]):
+    """The futures of those who wait for one lock or queue, first come first served."""
 
-    __slots__ = ("_give_back", "_sweep_at", "_waiters")
+    __slots__ = ("_sweep_at", "waiters")
 
-    def __init__(self, give_back: Callable[[_T], object]) -> None:
-        self._give_back = give_back
-        self._waiters: deque[tuple[Waiter[_T], Any]] = deque()
+    waiters: deque[_F]
+    """The futures, of which some may have given up. Empty when surely nobody waits: the question of every hot path."""
+
+    def __init__(self) -> None:
+        self.waiters = deque()
         self._sweep_at = SWEEP_FROM
 
     def __len__(self) -> int:
-        return sum(not waiter.done() for waiter, _ in self._waiters)
+        return sum(not waiter.done() for waiter in self.waiters)
 
-    def __bool__(self) -> bool:
-        """Whether anybody waits; those at the front who gave up leave the line."""
-        waiters = self._waiters
-        while waiters:
-            if not waiters[0][0].done():
-                return True
-            waiters.popleft()
-        return False
-
-    def join(
-        self, timeout: Deadline | None, item: Any = None, on_timeout: Callable[[Waiter[_T]], object] | None = None
-    ) -> Waiter[_T]:
-        """Join the line, and return the future to wait for.
+    def enter(self, waiter: _F, timeout: Deadline | None, give_up: Callable[[_F], object] | None = None) -> _F:
+        """Put a future at the end of the line, and return it.
 
         Args:
-            timeout: until when to wait; one that is past is a failure at once.
-            item: something to keep with the waiter.
-            on_timeout: what to do with the future when the time has passed, instead of raising `TimeoutError` from it.
+            waiter: the future.
+            timeout: until when it waits; a time that is past ends it at once.
+            give_up: what to do with the future when the time has passed, instead of a `TimeoutError`.
         """
-        loop = current_asyncio_loop()
-        waiter: Waiter[_T] = Waiter(loop=loop)
-        waiter.give_back = self._give_back
-        if timeout is not None:
-            give_up = fail if on_timeout is None else on_timeout
-            delay = seconds_until(timeout)
-            if delay <= 0:
-                give_up(waiter)
-                return waiter
-            timer = loop.call_later(delay, give_up_if_pending, waiter, give_up)
-            waiter.add_done_callback(lambda _: timer.cancel())
-        if len(self._waiters) >= self._sweep_at:
-            self._waiters = deque(entry for entry in self._waiters if not entry[0].done())
-            self._sweep_at = max(SWEEP_FROM, 2 * len(self._waiters))
-        self._waiters.append((waiter, item))
+        if timeout is not None and not arm(waiter, timeout, fail if give_up is None else give_up):
+            return waiter
+        if len(self.waiters) >= self._sweep_at:
+            self.waiters = deque(other for other in self.waiters if not other.done())
+            self._sweep_at = max(SWEEP_FROM, 2 * len(self.waiters))
+        self.waiters.append(waiter)
         return waiter
 
-    def first(self) -> tuple[Waiter[_T], Any] | None:
-        """Take the first who still waits out of the line, and return the waiter and its item; or `None`."""
-        waiters = self._waiters
+    def first(self) -> _F | None:
+        """Take the first who still waits out of the line, and return his future; or `None`."""
+        waiters = self.waiters
         while waiters:
-            entry = waiters.popleft()
-            if not entry[0].done():
-                return entry
+            waiter = waiters.popleft()
+            if not waiter.done():
+                return waiter
         return None
+
+
+def arm(future: _F, timeout: Deadline, give_up: Callable[[_F], object]) -> bool:
+    """End a future when a deadline passes, unless it is done by then; return whether there is time left at all."""
+    delay = seconds_until(timeout)
+    if delay <= 0:
+        give_up(future)
+        return False
+
+    def expire() -> None:
+        if not future.done():
+            give_up(future)
+
+    timer = future.get_loop().call_later(delay, expire)
+    future.add_done_callback(lambda _: timer.cancel())
+    return True
 
 
 def fail(future: asyncio.Future[Any]) -> None:
     """End a future with a timeout."""
     future.set_exception(timed_out())
-
-
-def give_up_if_pending(future: asyncio.Future[Any], give_up: Callable[[Any], object]) -> None:
-    """Do what a timeout does, unless the future is done by now."""
-    if not future.done():
-        give_up(future)

@@ -19,6 +19,7 @@ import asyncio
 import contextvars
 import functools
 import logging
+from asyncio import get_running_loop
 from concurrent import futures
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
-    "DummyExecutor",
     "FUTURES",
+    "DummyExecutor",
     "Future",
     "ReturnValueIgnoredError",
     "app_log",
@@ -71,13 +72,17 @@ def is_future(x: Any) -> bool:
 
 def new_future() -> asyncio.Future[Any]:
     """Return a future of the running loop, or else of the thread's current `IOLoop`, which is made if need be."""
-    return current_asyncio_loop().create_future()
+    try:
+        loop = get_running_loop()
+    except RuntimeError:
+        loop = current_asyncio_loop()
+    return asyncio.Future(loop=loop)
 
 
 def current_asyncio_loop() -> asyncio.AbstractEventLoop:
     """Return the running asyncio loop, or else that of the thread's current `IOLoop`, which is made if need be."""
     try:
-        return asyncio.get_running_loop()
+        return get_running_loop()
     except RuntimeError:
         if of_thread.loop is None:
             from ._loop import IOLoop

@@ -21,12 +21,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._deadlines import seconds_until
-from ._waiters import Line, fail, give_up_if_pending
+from ._waiters import Line, Waiter, arm, fail
 from .concurrent import current_asyncio_loop, new_future
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -39,7 +39,7 @@ class Condition:
     """Lets coroutines wait until they are notified. Unlike `threading.Condition`, it needs no lock."""
 
     def __init__(self) -> None:
-        self._line: Line[bool] = Line(lambda _: self.notify())
+        self._line: Line[Waiter[bool]] = Line()
 
     def __repr__(self) -> str:
         waiting = len(self._line)
@@ -51,7 +51,9 @@ class Condition:
         Args:
             timeout: until when to wait; `None` waits forever.
         """
-        return self._line.join(timeout, on_timeout=lambda waiter: waiter.set_result(False))
+        waiter: Waiter[bool] = Waiter(loop=current_asyncio_loop())
+        waiter.give_back = self._pass_on
+        return self._line.enter(waiter, timeout, lambda waiter: waiter.set_result(False))
 
     def notify(self, n: int = 1) -> None:
         """Wake those who have waited longest.
@@ -59,9 +61,13 @@ class Condition:
         Args:
             n: how many of them.
         """
-        while n > 0 and (entry := self._line.first()) is not None:
-            entry[0].set_result(True)
+        while n > 0 and (waiter := self._line.first()) is not None:
+            waiter.set_result(True)
             n -= 1
+
+    def _pass_on(self, notified: bool) -> None:
+        if notified:
+            self.notify()
 
     def notify_all(self) -> None:
         """Wake all who wait."""
@@ -103,18 +109,12 @@ class Event:
         Raises:
             TimeoutError: (from the future) the deadline has passed.
         """
-        loop = current_asyncio_loop()
-        future: asyncio.Future[None] = loop.create_future()
+        future: asyncio.Future[None] = new_future()
         if self._value:
             future.set_result(None)
             return future
-        if timeout is not None:
-            delay = seconds_until(timeout)
-            if delay <= 0:
-                fail(future)
-                return future
-            timer = loop.call_later(delay, give_up_if_pending, future, fail)
-            future.add_done_callback(lambda _: timer.cancel())
+        if timeout is not None and not arm(future, timeout, fail):
+            return future
         self._waiting.add(future)
         future.add_done_callback(self._waiting.discard)
         return future
@@ -135,6 +135,25 @@ class _Releasing:
         self._lock.release()
 
 
+def _wait_in(
+    line: Line[asyncio.Future[AbstractContextManager[None]]], timeout: Deadline | None, release: Callable[[], None]
+) -> asyncio.Future[AbstractContextManager[None]]:
+    waiter: Waiter[AbstractContextManager[None]] = Waiter(loop=current_asyncio_loop())
+    waiter.give_back = lambda _: release()
+    return line.enter(waiter, timeout)
+
+
+async def _let_in(line: Line[asyncio.Future[AbstractContextManager[None]]], release: Callable[[], None]) -> None:
+    future: asyncio.Future[AbstractContextManager[None]] = new_future()
+    line.enter(future, None)
+    try:
+        await future
+    except BaseException:
+        if future.done() and not future.cancelled():
+            release()  # it was let in, and cancelled before it could run
+        raise
+
+
 class Semaphore:
     """Lets a number of coroutines in at a time; the others wait in line."""
 
@@ -150,7 +169,7 @@ class Semaphore:
         if value < 0:
             raise ValueError("semaphore initial value must be >= 0")
         self._value = value
-        self._line: Line[AbstractContextManager[None]] = Line(lambda _: self.release())
+        self._line: Line[asyncio.Future[AbstractContextManager[None]]] = Line()
         self._releasing = _Releasing(self)
 
     def __repr__(self) -> str:
@@ -160,11 +179,11 @@ class Semaphore:
 
     def release(self) -> None:
         """Let one more in: the reverse of `acquire`."""
-        entry = self._line.first()
-        if entry is None:
+        waiter = self._line.first() if self._line.waiters else None
+        if waiter is None:
             self._value += 1
         else:
-            entry[0].set_result(self._releasing)
+            waiter.set_result(self._releasing)
 
     def acquire(self, timeout: Deadline | None = None) -> asyncio.Future[AbstractContextManager[None]]:
         """Wait to be let in. The result is a context manager that releases at the end of its `with` block.
@@ -180,7 +199,7 @@ class Semaphore:
             future = new_future()
             future.set_result(self._releasing)
             return future
-        return self._line.join(timeout)
+        return _wait_in(self._line, timeout, self.release)
 
     def __enter__(self) -> None:
         raise RuntimeError(f"use 'async with' instead of 'with' for {type(self).__name__}")
@@ -194,7 +213,7 @@ class Semaphore:
         if self._value > 0:
             self._value -= 1
         else:
-            await self._line.join(None)
+            await _let_in(self._line, self.release)
 
     async def __aexit__(
         self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
@@ -233,7 +252,7 @@ class Lock:
 
     def __init__(self) -> None:
         self._locked = False
-        self._line: Line[AbstractContextManager[None]] = Line(lambda _: self.release())
+        self._line: Line[asyncio.Future[AbstractContextManager[None]]] = Line()
         self._releasing = _Releasing(self)
 
     def __repr__(self) -> str:
@@ -255,7 +274,7 @@ class Lock:
             future = new_future()
             future.set_result(self._releasing)
             return future
-        return self._line.join(timeout)
+        return _wait_in(self._line, timeout, self.release)
 
     def release(self) -> None:
         """Unlock, or hand the lock to whoever has waited longest.
@@ -265,11 +284,11 @@ class Lock:
         """
         if not self._locked:
             raise RuntimeError("release unlocked lock")
-        entry = self._line.first()
-        if entry is None:
+        waiter = self._line.first() if self._line.waiters else None
+        if waiter is None:
             self._locked = False
         else:
-            entry[0].set_result(self._releasing)
+            waiter.set_result(self._releasing)
 
     def __enter__(self) -> None:
         raise RuntimeError("use 'async with' instead of 'with' for Lock")
@@ -279,7 +298,7 @@ class Lock:
 
     async def __aenter__(self) -> None:
         if self._locked:
-            await self._line.join(None)
+            await _let_in(self._line, self.release)
         else:
             self._locked = True
 

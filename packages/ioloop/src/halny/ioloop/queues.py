@@ -20,16 +20,16 @@ tries once and does not wait.
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import heapq
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from ._waiters import Line
-from .concurrent import new_future
+from ._waiters import Line, Waiter
+from .concurrent import current_asyncio_loop, new_future
 from .locks import Event
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator
 
     from ._deadlines import Deadline
@@ -60,6 +60,14 @@ class _Items(Generic[_T]):
         return self._queue.get()
 
 
+class _Putter(asyncio.Future[None], Generic[_T]):
+    """A place in the line of those who put. One that is cancelled as its item goes in has put it."""
+
+    __slots__ = ("item",)
+
+    item: _T
+
+
 class Queue(Generic[_T]):
     """A line of items between coroutines, first in first out, with an optional bound.
 
@@ -84,9 +92,8 @@ class Queue(Generic[_T]):
             raise ValueError("maxsize can't be negative")
         self._maxsize = maxsize
         self._init()
-        self._getters: Line[_T] = Line(self._take_back)
-        # One that was cancelled as its item went in has put it: an item can't be asked back from a consumer.
-        self._putters: Line[None] = Line(lambda _: None)
+        self._getters: Line[Waiter[_T]] = Line()
+        self._putters: Line[_Putter[_T]] = Line()
         self._unfinished_tasks = 0
         self._finished = Event()
         self._finished.set()
@@ -118,9 +125,11 @@ class Queue(Generic[_T]):
         Raises:
             TimeoutError: (from the future) the deadline has passed, and the item is not in the queue.
         """
-        if self.full():
-            return self._putters.join(timeout, item)
-        self.put_nowait(item)
+        if 0 < self._maxsize <= len(self._queue):
+            putter: _Putter[_T] = _Putter(loop=current_asyncio_loop())
+            putter.item = item
+            return self._putters.enter(putter, timeout)
+        self._add(item)
         future = new_future()
         future.set_result(None)
         return future
@@ -137,9 +146,6 @@ class Queue(Generic[_T]):
         if self.full():
             raise QueueFull
         self._add(item)
-        entry = self._getters.first()
-        if entry is not None:  # somebody waits, so this is the only item
-            entry[0].set_result(self._get())
 
     def get(self, timeout: Deadline | None = None) -> asyncio.Future[_T]:
         """Take an item out, and wait until there is one.
@@ -151,7 +157,9 @@ class Queue(Generic[_T]):
             TimeoutError: (from the future) the deadline has passed.
         """
         if not self._queue:
-            return self._getters.join(timeout)
+            getter: Waiter[_T] = Waiter(loop=current_asyncio_loop())
+            getter.give_back = self._take_back
+            return self._getters.enter(getter, timeout)
         future = new_future()
         future.set_result(self.get_nowait())
         return future
@@ -165,10 +173,9 @@ class Queue(Generic[_T]):
         if not self._queue:
             raise QueueEmpty
         item = self._get()
-        entry = self._putters.first()
-        if entry is not None:
-            self._add(entry[1])
-            entry[0].set_result(None)
+        if self._putters.waiters and (putter := self._putters.first()) is not None:
+            self._add(putter.item)
+            putter.set_result(None)
         return item
 
     def task_done(self) -> None:
@@ -207,16 +214,18 @@ class Queue(Generic[_T]):
         self._queue.append(item)
 
     def _add(self, item: _T) -> None:
+        if not self._unfinished_tasks:
+            self._finished.clear()
         self._unfinished_tasks += 1
-        self._finished.clear()
         self._put(item)
+        if self._getters.waiters and (getter := self._getters.first()) is not None:
+            getter.set_result(self._get())  # somebody has waited, so this is the only item
 
     def _take_back(self, item: _T) -> None:
         """Take an item that its consumer was cancelled too early to see; the next one gets it."""
-        entry = self._getters.first()
         items: Any = self._queue
-        if entry is not None:
-            entry[0].set_result(item)
+        if (getter := self._getters.first()) is not None:
+            getter.set_result(item)
         elif isinstance(items, collections.deque):
             items.appendleft(item)  # pyright: ignore[reportUnknownMemberType]
         else:
