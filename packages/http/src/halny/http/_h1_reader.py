@@ -11,7 +11,6 @@ Bodies are not llhttp's business: `_h1_body` reads them.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Final, final
 

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 general_log = logging.getLogger("halny.general")
 application_log = logging.getLogger("halny.application")
 
+_NEVER: Final = math.inf
+
 MAX_MESSAGES_PER_TURN: Final = 64
 """How many pipelined requests one connection has answered before the others get their turn."""
 
@@ -146,13 +148,19 @@ class HTTPProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         state = self._state
-        if state is State.IDLE or state is State.HEAD or state is State.BODY:
-            if self._held:
-                self._hold(data)
-            else:
-                self._read(data)
-        elif state is State.ANSWERING:
+        if state is State.IDLE and not self._held and not self._writing_paused and data[0] != 13:
+            # The usual case, kept short: one whole request without a body.
+            if data.find(b"\r\n\r\n") + 4 == len(data):
+                try:
+                    self._begin_request(data)
+                except HTTPRefusal as refusal:
+                    self._refuse(refusal)
+                return
+            self._read(data)
+        elif state is State.ANSWERING or self._held:
             self._hold(data)
+        elif state is not State.LINGERING:
+            self._read(data)
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`. A peer that has closed its half is taken to be gone, as most then are."""
@@ -253,8 +261,7 @@ class HTTPProtocol(asyncio.Protocol):
     def _begin_request(self, data: bytes) -> None:
         settings = self._settings
         self._state = State.ANSWERING
-        self.deadline = math.inf
-        self._endpoint = self._answer = None
+        self.deadline = _NEVER
         head = settings.reader.read(data)
         keep_alive = head.keep_alive and not settings.no_keep_alive and not settings.draining
         answer = self._answer = RequestConnection(self, head, keep_alive=keep_alive)
@@ -483,7 +490,7 @@ class HTTPProtocol(asyncio.Protocol):
     @property
     def is_gone(self) -> bool:
         """Whether the connection is closed."""
-        return self._state is State.CLOSED
+        return self._state is State.CLOSED or self._transport.is_closing()
 
     def send_file(self, file: int, offset: int, count: int) -> Coroutine[Any, Any, None]:
         """Send a part of a file behind what has been written; until it is done nothing else may be written."""
