@@ -185,7 +185,7 @@ def test_wrong_pages(templates: dict[str, str], file: str, line: int, message: s
 
 def test_a_template_of_the_same_name_as_one_that_it_extends() -> None:
     loader = DictLoader({"a": "{% extends 'b' %}", "b": ""})
-    with pytest.raises(ParseError, match="circular 'extends' of 'a' at b:1|circular"):
+    with pytest.raises(ParseError, match="circular"):
         Template("{% extends 'a' %}", name="b", loader=loader)
 
 
