@@ -7,7 +7,7 @@ connection; the driver sends what it is told. Status lines are made once for eac
 from __future__ import annotations
 
 from enum import Enum, auto
-from http.client import responses as _responses
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ._exceptions import HTTPOutputError
@@ -16,7 +16,7 @@ from ._validation import is_reason_phrase
 if TYPE_CHECKING:
     from ._headers import HTTPHeaders
 
-responses: Final[dict[int, str]] = dict(_responses)
+responses: Final[dict[int, str]] = {status.value: status.phrase for status in HTTPStatus}
 """The reason phrase of each status code."""
 
 _STATUS_LINES: Final = {

@@ -96,7 +96,7 @@ class HTTPServerRequest:
     """The part of `uri` before the `?`, still percent-encoded."""
     query: str
     """The part of `uri` after the `?`."""
-    version: str
+    version: str = "HTTP/1.1"
     """The protocol version, such as `HTTP/1.1`."""
     host: str
     """The host that was asked for, with its port where there is one."""
@@ -104,13 +104,6 @@ class HTTPServerRequest:
     """The content. Empty for a handler that takes it in a stream."""
     connection: HTTPConnection | None = None
     """Takes the response."""
-    server_connection: object | None = None
-    """The connection that carried this request and may carry others."""
-    remote_ip: str | None = None
-    """The address of the client: the peer, or what a trusted proxy says."""
-    protocol: str = "http"
-    """`http` or `https`: the peer's, or what a trusted proxy says."""
-
     _head: RequestHead | None = None
     _finish_time: float | None = None
 
@@ -140,37 +133,44 @@ class HTTPServerRequest:
         if files is not None:
             self.files = files
         self.connection = connection
-        self.server_connection = server_connection
-        context = getattr(connection, "context", None)
-        if context is not None:
-            self.remote_ip = getattr(context, "remote_ip", None)
-            self.protocol = getattr(context, "protocol", "http")
+        if server_connection is not None:
+            self.server_connection = server_connection
         self._start_time = time.time()
 
     @classmethod
-    def from_head(
-        cls, head: RequestHead, *, connection: HTTPConnection, remote_ip: str | None, protocol: str
-    ) -> HTTPServerRequest:
+    def from_head(cls, head: RequestHead, connection: HTTPConnection) -> HTTPServerRequest:
         """Return the request that a head begins.
 
         Args:
             head: the head, checked.
-            connection: takes the response.
-            remote_ip: the address of the client.
-            protocol: `http` or `https`.
+            connection: takes the response, and knows the client.
         """
         request = cls.__new__(cls)
         request._head = head
         request.method = head.method
         request.uri = uri = head.target
-        request.version = head.version
+        if head.version != "HTTP/1.1":
+            request.version = head.version
         request.path, _, request.query = uri.partition("?")
         request.host = head.host or "127.0.0.1"
         request.connection = connection
-        request.remote_ip = remote_ip
-        request.protocol = protocol
         request._start_time = time.time()
         return request
+
+    @cached_property
+    def remote_ip(self) -> str | None:
+        """The address of the client: the peer, or what a trusted proxy says."""
+        return getattr(getattr(self.connection, "context", None), "remote_ip", None)
+
+    @cached_property
+    def protocol(self) -> str:
+        """`http` or `https`: the peer's, or what a trusted proxy says."""
+        return getattr(getattr(self.connection, "context", None), "protocol", "http")
+
+    @cached_property
+    def server_connection(self) -> object | None:
+        """The connection that carried this request and may carry others."""
+        return getattr(self.connection, "server_connection", None)
 
     @cached_property
     def headers(self) -> HTTPHeaders:

@@ -72,6 +72,11 @@ class RequestConnection(HTTPConnection):
         return self._state
 
     @property
+    def is_closed(self) -> bool:
+        """Whether the peer is gone, or the connection is closed."""
+        return self._protocol.is_gone
+
+    @property
     def no_keep_alive(self) -> bool:
         """Whether the connection closes after this response; the name that Tornado's users know."""
         return not self.keep_alive
@@ -210,6 +215,11 @@ class RequestConnection(HTTPConnection):
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             callback()
+
+    @property
+    def server_connection(self) -> HTTPProtocol:
+        """The connection that carried this request and may carry others."""
+        return self._protocol
 
     @property
     def method(self) -> str:

@@ -265,11 +265,7 @@ class HTTPProtocol(asyncio.Protocol):
         head = settings.reader.read(data)
         keep_alive = head.keep_alive and not settings.no_keep_alive and not settings.draining
         answer = self._answer = RequestConnection(self, head, keep_alive=keep_alive)
-        context = self.context
-        request = self._request = HTTPServerRequest.from_head(
-            head, connection=answer, remote_ip=context.remote_ip, protocol=context.protocol
-        )
-        request.server_connection = self
+        request = self._request = HTTPServerRequest.from_head(head, answer)
         self._context = copy_context()
         try:
             endpoint = self._endpoint = settings.source.find_endpoint(request)

@@ -283,7 +283,7 @@ class Response(HandlerBase):
         else:
             future = self._finish_in_parts()
         self._finished = True
-        self.request.mark_finished()
+        self.request._finish_time = time.time()  # pyright: ignore[reportPrivateUsage] - on everybody's way
         self._log()
         self._end_request()
         return future
@@ -309,10 +309,11 @@ class Response(HandlerBase):
         self._write_buffer = []
         self._headers_written = True
         status = self._status_code
+        request = self.request
         head = _defaults.at(time.time()).blocks[self._content_type]
-        if status == 200 and self.request.method in ("GET", "HEAD"):
+        if status == 200 and (request.method == "GET" or request.method == "HEAD"):
             etag = f'"{_sha1(body, usedforsecurity=False).hexdigest()}"'
-            if self.request.is_conditional and self._matches_etag(etag):
+            if request.is_conditional and self._matches_etag(etag):
                 self._status_code, self._reason = 304, "Not Modified"
                 self._connection().respond(304, "Not Modified", self._bare_head(f"Etag: {etag}\r\n"), b"")
                 return
