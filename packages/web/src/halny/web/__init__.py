@@ -16,9 +16,17 @@ from ._signing import (
     decode_signed_value,
     get_signature_key_version,
 )
-from ._stock import ErrorHandler
-from ._transforms import OutputTransform
+from ._static import StaticFileHandler
+from ._stock import ErrorHandler, FallbackHandler, RedirectHandler, addslash, removeslash
+from ._transforms import (
+    BestContentEncoding,
+    BrotliContentEncoding,
+    GZipContentEncoding,
+    OutputTransform,
+    ZstdContentEncoding,
+)
 from ._uimodules import TemplateModule, UIModule, is_absolute
+from ._uploads import UploadHandler
 from ._version import __version__ as __version__
 
 url = URLSpec
@@ -33,16 +41,25 @@ __all__ = [
     "MAX_SUPPORTED_SIGNED_VALUE_VERSION",
     "MIN_SUPPORTED_SIGNED_VALUE_VERSION",
     "Application",
+    "BestContentEncoding",
+    "BrotliContentEncoding",
     "ErrorHandler",
+    "FallbackHandler",
     "Finish",
+    "GZipContentEncoding",
     "HTTPError",
     "MissingArgumentError",
     "OutputTransform",
+    "RedirectHandler",
     "RequestHandler",
+    "StaticFileHandler",
     "TemplateModule",
     "UIModule",
     "URLSpec",
+    "UploadHandler",
+    "ZstdContentEncoding",
     "access_log",
+    "addslash",
     "app_log",
     "authenticated",
     "create_signed_value",
@@ -50,6 +67,7 @@ __all__ = [
     "gen_log",
     "get_signature_key_version",
     "is_absolute",
+    "removeslash",
     "stream_request_body",
     "url",
 ]

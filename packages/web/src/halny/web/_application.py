@@ -6,18 +6,22 @@ Strategy: requests are found their handler by `find_endpoint`, unless a subclass
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 import socket
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from halny.http import Endpoint, EndpointSource, HTTPMessageDelegate, HTTPServerRequest
+from halny.http import Endpoint, EndpointSource, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine
 from halny.httpserver import DelegateEndpoint, HTTPServer
 
 from ._delegates import HandlerDelegate, HandlerEndpoint, StreamingHandlerEndpoint
 from ._handler import RequestHandler
 from ._matchers import AnyMatches, DefaultHostMatches, HostMatches
 from ._routing import ReversibleRouter, ReversibleRuleRouter, Rule
+from ._static import StaticFileHandler
 from ._stock import ErrorHandler
+from ._transforms import BestContentEncoding
 from ._uimodules import load_ui_methods, load_ui_modules
 
 if TYPE_CHECKING:
@@ -28,8 +32,28 @@ if TYPE_CHECKING:
 
 access_log = logging.getLogger("halny.access")
 
+_DEBUG_SETTINGS: Final = {
+    "autoreload": True,
+    "compiled_template_cache": False,
+    "static_hash_cache": False,
+    "serve_traceback": True,
+}
+"""What the setting `debug` means, unless these settings are there themselves."""
+
 _OWN_WAYS: Final = frozenset(["find_handler", "get_handler_delegate", "start_request", "__call__"])
 """What a subclass overrides to find handlers by rules of its own."""
+
+
+def _default_transforms(settings: dict[str, Any]) -> list[type[OutputTransform]]:
+    return [BestContentEncoding] if settings.get("compress_response") or settings.get("gzip") else []
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class ApplicationRouter(ReversibleRuleRouter):
@@ -88,12 +112,37 @@ class Application(ReversibleRouter):
     ) -> None:
         self.settings = settings
         self.default_host = default_host
-        self.transforms: list[type[OutputTransform]] = transforms or []
+        self.transforms = _default_transforms(settings) if transforms is None else transforms
+        if settings.get("debug"):
+            for name, value in _DEBUG_SETTINGS.items():
+                settings.setdefault(name, value)
+        self.static_handler_class: type[StaticFileHandler] = settings.get("static_handler_class", StaticFileHandler)
+        self.forgets_versions = not settings.get("static_hash_cache", True)
         self.ui_modules = load_ui_modules(settings.get("ui_modules"))
         self.ui_methods = load_ui_methods(settings.get("ui_methods"))
         self.template_loaders: dict[tuple[object, str], BaseLoader] = {}
-        self.wildcard_router = ApplicationRouter(self, handlers)
+        self.wildcard_router = ApplicationRouter(self, [*self._static_rules(), *(handlers or ())])
         self.default_router = ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
+        self._starts_autoreload = bool(settings.get("autoreload"))
+        if self._starts_autoreload and _is_loop_running():
+            self._start_autoreload()
+
+    def _static_rules(self) -> RuleList:
+        """Return the routes that the setting `static_path` makes."""
+        settings = self.settings
+        if not settings.get("static_path"):
+            return []
+        prefix = re.escape(settings.get("static_url_prefix", "/static/"))
+        arguments = {**settings.get("static_handler_args", {}), "path": settings["static_path"]}
+        # Browsers and robots ask for these two at the root of every site.
+        patterns = (r"/(robots\.txt)", r"/(favicon\.ico)", prefix + "(.*)")
+        return [(pattern, self.static_handler_class, arguments) for pattern in patterns]
+
+    def _start_autoreload(self) -> None:
+        self._starts_autoreload = False
+        from halny.ioloop import autoreload
+
+        autoreload.start()
 
     def listen(
         self,
@@ -125,7 +174,22 @@ class Application(ReversibleRouter):
         """
         server = HTTPServer(self, **kwargs)
         server.listen(port, address, family=family, backlog=backlog, flags=flags, reuse_port=reuse_port)
+        if self._starts_autoreload:
+            self._start_autoreload()  # on the loop that the server listens on
         return server
+
+    def __call__(self, request: HTTPServerRequest) -> None:
+        """Answer a request that is complete: so an application may be another's fallback.
+
+        Args:
+            request: the request, with its body.
+        """
+        delegate = self.find_handler(request)
+        start_line = RequestStartLine(request.method, request.uri, request.version)
+        delegate.headers_received(start_line, request.headers)
+        if request.body:
+            delegate.data_received(request.body)
+        delegate.finish()
 
     def add_handlers(self, host_pattern: str, host_handlers: RuleList) -> None:
         """Add handlers for the hosts that a pattern matches; patterns are tried in the order in which they came.

@@ -59,14 +59,34 @@ class _Call:
     def execute(self) -> Coroutine[Any, Any, None] | None:
         """Make the handler and run it."""
         application, request = self.application, self.request
+        if application.forgets_versions:
+            application.static_handler_class.reset()
         handler = self.handler = self.handler_class(application, request, **self.handler_kwargs)
         transforms = [transform(request) for transform in application.transforms] if application.transforms else []
         return handler.start(transforms, self.path_args, self.path_kwargs)
+
+    def hand_over(self, chunk: bytes) -> Awaitable[None] | None:
+        """Give the handler a part of the body; what it raises is answered like any other exception."""
+        handler = self.handler
+        assert handler is not None
+        try:
+            taken = handler.data_received(chunk)
+        except Exception as error:  # noqa: BLE001 - whatever an application raises
+            handler.body_failed(error)
+            return None
+        return None if taken is None else _wait_for(handler, taken)
 
     def on_connection_close(self) -> None:
         """Tell the handler, if there is one yet, that its client is gone."""
         if self.handler is not None:
             self.handler.connection_closed()
+
+
+async def _wait_for(handler: RequestHandler, taken: Awaitable[None]) -> None:
+    try:
+        await taken
+    except Exception as error:  # noqa: BLE001 - whatever an application raises
+        handler.body_failed(error)
 
 
 @final
@@ -103,8 +123,7 @@ class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """See `StreamingEndpoint.data_received`."""
-        assert self.handler is not None
-        return self.handler.data_received(chunk)
+        return self.hand_over(chunk)
 
     def body_complete(self) -> None:
         """See `StreamingEndpoint.body_complete`."""
@@ -148,7 +167,7 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """See `HTTPMessageDelegate`."""
         if self.handler is not None:
-            return self.handler.data_received(chunk)
+            return self.hand_over(chunk)
         self._pieces.append(chunk)
         return None
 

@@ -131,4 +131,5 @@ class Errors(Response):
 
     def _is_connection_gone(self) -> bool:
         """Return whether the client went away before the response was finished."""
-        return self._connection_gone
+        # What waits for the connection hears of its end before `on_connection_close` is called.
+        return self._connection_gone or bool(getattr(self.request.connection, "is_closed", False))

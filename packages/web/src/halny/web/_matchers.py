@@ -145,7 +145,7 @@ class PathMatches(Matcher):
             raise ValueError(f"cannot reverse url regex {self.regex.pattern}")
         if len(args) != self._group_count:
             raise ValueError(f"url {self.regex.pattern} takes {self._group_count} arguments, not {len(args)}")
-        encoded = [quote(arg if isinstance(arg, bytes) else str(arg), safe="~") for arg in args]
+        encoded = [quote(arg if isinstance(arg, bytes) else str(arg)) for arg in args]
         return self._path % tuple(encoded)
 
     def _find_groups(self) -> tuple[str | None, int | None]:
