@@ -147,15 +147,14 @@ async def lock(lib: Library, seconds: float) -> float:
 async def coroutine(lib: Library, seconds: float) -> float:
     """Calls a second of a generator coroutine that waits for another."""
 
-    @lib.gen.coroutine  # type: ignore[misc]
-    def inner() -> Any:
+    def one() -> Any:
         yield lib.gen.moment
         return 1
 
-    @lib.gen.coroutine  # type: ignore[misc]
-    def outer() -> Any:
-        result = yield inner()
-        return result
+    def two() -> Any:
+        return (yield inner())  # pyright: ignore[reportUnknownVariableType]
+
+    inner, outer = lib.gen.coroutine(one), lib.gen.coroutine(two)
 
     async def step() -> None:
         await outer()

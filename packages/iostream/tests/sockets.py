@@ -8,11 +8,11 @@ import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def closing_all(sockets: list[socket.socket]) -> Iterator[list[socket.socket]]:
+def closing_all(sockets: list[socket.socket]) -> Generator[list[socket.socket]]:
     try:
         yield sockets
     finally:

@@ -61,13 +61,20 @@ def test_a_port_in_use_is_named() -> None:
         assert isinstance(caught.value.__cause__, OSError)
 
 
+def answer_with(monkeypatch: pytest.MonkeyPatch, infos: Any) -> None:
+    def getaddrinfo(*args: Any) -> Any:
+        return infos
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
 def test_all_addresses_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing_all(netutil.bind_sockets(0, "127.0.0.1")) as (taken,):
         infos = [
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.2", free_port())),
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", taken.getsockname()),
         ]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: infos)
+        answer_with(monkeypatch, infos)
         with pytest.raises(OSError, match="in use"):
             netutil.bind_sockets(taken.getsockname()[1], "two.test")
 
@@ -96,7 +103,7 @@ def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing_all(netutil.bind_sockets(0)) as (sock,):
         assert sock.family == socket.AF_INET
     infos = [(socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("::1", 0, 0, 0))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: infos)
+    answer_with(monkeypatch, infos)
     with pytest.raises(OSError, match=r"no address of 'six\.test' can be bound"):
         netutil.bind_sockets(0, "six.test")
 
@@ -109,7 +116,12 @@ def test_a_name_without_address() -> None:
 def test_the_backlog_and_flags_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     real = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: seen.append(args[-1]) or real(*args))
+
+    def recorded(*args: Any) -> Any:
+        seen.append(args[-1])
+        return real(*args)
+
+    monkeypatch.setattr(socket, "getaddrinfo", recorded)
     with closing_all(netutil.bind_sockets(0, "127.0.0.1", backlog=7, flags=socket.AI_NUMERICHOST)):
         assert seen == [socket.AI_NUMERICHOST]
 
@@ -198,7 +210,12 @@ def test_accepting_begins_when_the_loop_starts() -> None:
     loop = IOLoop(make_current=True)
     with closing_all(netutil.bind_sockets(0, "127.0.0.1")) as (listener,):
         accepted: list[socket.socket] = []
-        remove = netutil.add_accept_handler(listener, lambda sock, _: (accepted.append(sock), loop.stop()))
+
+        def callback(connection: socket.socket, address: Any) -> None:
+            accepted.append(connection)
+            loop.stop()
+
+        remove = netutil.add_accept_handler(listener, callback)
         with socket.create_connection(listener.getsockname()):
             loop.start()
         remove()

@@ -326,7 +326,7 @@ async def test_arguments_that_are_refused() -> None:
         stream.read_bytes(1.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     assert not stream.reading()
     assert not stream.closed()
-    pending = stream.read_until(bytearray(b";"))
+    pending = stream.read_until(bytearray(b";"))  # type: ignore[arg-type,unused-ignore] # pyright: ignore[reportArgumentType]
     right.sendall(b"a;")
     assert await pending == b"a;"
     stream.close()

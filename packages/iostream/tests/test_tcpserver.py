@@ -1,3 +1,6 @@
+# pyright: reportPrivateUsage=false
+# (`_sockets` is a name that programs are known to use, and is tested)
+
 from __future__ import annotations
 
 import asyncio

@@ -126,6 +126,21 @@ async def test_connect_needs_a_name_to_check() -> None:
     client.close()
 
 
+@pytest.mark.parametrize("name", [".test", "a..test", "x" * 64, "a\0.test"])
+async def test_a_name_that_can_not_be_one(name: str) -> None:
+    client = SSLIOStream(socket.socket(), ssl_options=client_context())
+    with pytest.raises(ValueError, match="expected a host name"):
+        client.connect(("127.0.0.1", 1), server_hostname=name)
+    assert not client.closed()
+    client.close()
+    left, right = tcp_sockets()
+    stream = IOStream(left)
+    with right, pytest.raises(ValueError, match="expected a host name"):
+        stream.start_tls(False, client_context(), name)
+    assert not stream.closed()
+    stream.close()
+
+
 async def test_connect_to_a_wrong_certificate() -> None:
     with closing_all(bind_sockets(0, "127.0.0.1")) as (listener,):
         listener.setblocking(True)

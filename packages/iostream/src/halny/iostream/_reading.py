@@ -74,7 +74,7 @@ class ReadingSide(StreamCore):
             re.error: The pattern is wrong: the caller's fault.
             TypeError: The pattern is not for bytes: the caller's fault.
         """
-        pattern = re.compile(regex)
+        pattern: re.Pattern[Any] = re.compile(regex)
         if not isinstance(pattern.pattern, bytes):
             raise TypeError(f"the pattern is {pattern.pattern!r}, expected bytes")
         return self._begin(UntilRegex(pattern, max_bytes))

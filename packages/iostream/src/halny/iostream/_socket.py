@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._base import BaseIOStream
 from ._core import CLOSED, OPEN, State
-from ._ssl import client_context, ssl_options_to_context, ssl_wrap_socket
+from ._ssl import client_context, ssl_options_to_context, wrap_connected
 
 if TYPE_CHECKING:
     import asyncio
@@ -155,13 +155,12 @@ class IOStream(BaseIOStream):
         context = tls_context(server_side, ssl_options, server_hostname)
         sock = self._give_up_socket()
         try:
-            wrapped = ssl_wrap_socket(sock, context, server_hostname, server_side, do_handshake_on_connect=False)
-        except BaseException as error:
-            sock.close()
-            if not isinstance(error, OSError):
-                raise
+            wrapped = wrap_connected(sock, context, server_hostname, server_side)
+        except (OSError, ValueError) as error:
             self.error = error
             self._run_close_callback()
+            if isinstance(error, ValueError):
+                raise  # a name that can't be one
             return self._failed(self._loop.create_future())
         stream = self._secured(wrapped)
         future = stream.wait_for_handshake()
@@ -251,6 +250,20 @@ def tls_context(
         raise ValueError("the server's side of TLS needs ssl_options with a certificate")
     else:
         context = client_context()
-    if not server_side and context.check_hostname and not server_hostname:
-        raise ValueError("server_hostname is needed to check the certificate, expected a host name or IP address")
+    if not server_side:
+        if context.check_hostname and not server_hostname:
+            raise ValueError("server_hostname is needed to check the certificate, expected a host name or IP address")
+        _check_hostname(server_hostname)
     return context
+
+
+def _check_hostname(name: str | None) -> None:
+    """Refuses what `ssl` would refuse too, but only when it has taken the socket."""
+    if not name:
+        return
+    try:
+        name.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"server_hostname is {name!r}, expected a host name or IP address") from error
+    if name.startswith(".") or "\0" in name:
+        raise ValueError(f"server_hostname is {name!r}, expected a host name or IP address")

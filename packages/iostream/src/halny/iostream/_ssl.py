@@ -90,6 +90,22 @@ def ssl_wrap_socket(
     return context.wrap_socket(socket, server_side=side, server_hostname=name, **kwargs)
 
 
+def wrap_connected(
+    sock: socket_module.socket, context: ssl.SSLContext, server_hostname: str | None, server_side: bool
+) -> ssl.SSLSocket:
+    """Returns a connected socket wrapped for a handshake yet to be done; closes it if that can't be.
+
+    Raises:
+        OSError: The peer is gone already.
+    """
+    try:
+        sock.getpeername()  # `ssl` would find out too, but some versions of it then leave the new socket open
+        return ssl_wrap_socket(sock, context, server_hostname, server_side, do_handshake_on_connect=False)
+    except BaseException:
+        sock.close()
+        raise
+
+
 _client_context: ssl.SSLContext | None = None
 
 

@@ -20,7 +20,7 @@ from ._exceptions import StreamClosedError
 from ._fork import fork_processes
 from ._socket import IOStream
 from ._sockets import DEFAULT_BACKLOG, bind_sockets
-from ._ssl import ssl_options_to_context, ssl_wrap_socket
+from ._ssl import ssl_options_to_context, wrap_connected
 from ._tls import SSLIOStream
 
 if TYPE_CHECKING:
@@ -219,9 +219,8 @@ class TCPServer:
         if self._ssl_context is None:
             return IOStream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
         try:
-            wrapped = ssl_wrap_socket(connection, self._ssl_context, server_side=True, do_handshake_on_connect=False)
-        except (ssl.SSLError, OSError) as error:
-            connection.close()
+            wrapped = wrap_connected(connection, self._ssl_context, None, server_side=True)
+        except OSError as error:
             general_log.debug("connection was gone before its TLS handshake: %s", error)
             return None
         return SSLIOStream(wrapped, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)

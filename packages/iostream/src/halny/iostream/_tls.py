@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ._core import CLOSED, OPEN, State
 from ._exceptions import StreamClosedError
 from ._socket import IOStream, tls_context
-from ._ssl import ssl_wrap_socket
+from ._ssl import wrap_connected
 
 if TYPE_CHECKING:
     import asyncio
@@ -144,10 +144,8 @@ class SSLIOStream(IOStream):
             context = tls_context(False, self._ssl_options, self._server_hostname)
             self._watch_writing(False)  # the wrapped socket is another object with the same descriptor
             try:
-                self.socket = ssl_wrap_socket(
-                    self.socket, context, self._server_hostname, False, do_handshake_on_connect=False
-                )
-            except OSError as error:
+                self.socket = wrap_connected(self.socket, context, self._server_hostname, server_side=False)
+            except (OSError, ValueError) as error:  # a ValueError: a name that can't be one
                 self._close(error)
                 return
         self._begin_handshake()
