@@ -247,7 +247,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (folder / "__init__.py").write_text("SECRET = 1")
     (folder / "templates" / "a.html").write_text("A{% include 'd/b.html' %}")
     (folder / "templates" / "d" / "b.html").write_text("B")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     yield "halny_test_package"
     sys.modules.pop("halny_test_package", None)
 
@@ -288,7 +288,7 @@ def test_resources_in_a_zip_file(package: str, tmp_path: Path, monkeypatch: pyte
     with zipfile.ZipFile(archive, "w") as file:
         for path in (tmp_path / package).rglob("*"):
             file.write(path, f"halny_zipped_package/{path.relative_to(tmp_path / package)}")
-    monkeypatch.syspath_prepend(str(archive))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(archive)])
     loader = PackageLoader("halny_zipped_package")
     assert loader.load("a.html").generate() == b"AB"
     with pytest.raises(TemplateNotFound):

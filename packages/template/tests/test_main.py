@@ -31,7 +31,8 @@ class Run:
 
     def __call__(self, *arguments: object) -> Output:
         status = main([str(argument) for argument in arguments])
-        return Output(status, *self.capfd.readouterr())
+        captured = self.capfd.readouterr()
+        return Output(status, captured.out, captured.err)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from types import FunctionType
 
 import pytest
 
@@ -239,4 +240,4 @@ def test_lines_of_other_files_bear_their_number() -> None:
 def test_the_function_runs_on_its_own() -> None:
     page = resolve(parsed("a{{ b }}"), lambda name, parent: parsed(""))
     code = compile_code(page, compile_tree(page, Form()).tree)
-    assert type(tree)(code, {"b": "<"}, None, DEFAULTS)() == "a&lt;"
+    assert FunctionType(code, {"b": "<"}, None, DEFAULTS)() == "a&lt;"

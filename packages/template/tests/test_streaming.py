@@ -20,6 +20,10 @@ async def double(value: Any) -> Any:
     return value * 2
 
 
+def marked(text: bytes) -> bytes:
+    return b"E" + text
+
+
 class Count:
     """An asynchronous iterator that needs no closing when a loop breaks."""
 
@@ -38,7 +42,7 @@ class Count:
         return self.next - 1
 
 
-NAMESPACE = {"double": double, "count": Count, "upper": lambda text: text.upper(), "show": repr}
+NAMESPACE: dict[str, Any] = {"double": double, "count": Count, "upper": bytes.upper, "show": repr}
 
 AWAITING: list[tuple[str, bytes]] = [
     ("a{{ await double('<') }}b", b"a&lt;&lt;b"),
@@ -101,8 +105,8 @@ async def test_an_awaiting_part_that_is_replaced_does_not_count() -> None:
 
 async def test_awaiting_with_an_escape_function_of_ones_own() -> None:
     template = Template("{{ await double('<') }}")
-    assert await template.generate_async(double=double, xhtml_escape=lambda text: b"E" + text) == b"E<<"
-    chunks = [chunk async for chunk in template.stream_async(double=double, xhtml_escape=lambda text: b"E" + text)]
+    assert await template.generate_async(double=double, xhtml_escape=marked) == b"E<<"
+    chunks = [chunk async for chunk in template.stream_async(double=double, xhtml_escape=marked)]
     assert chunks == [b"E<<"]
 
 
@@ -140,7 +144,7 @@ def test_a_stream_is_lazy() -> None:
     ],
 )
 def test_what_must_stay_together_is_one_chunk(source: str) -> None:
-    assert len(list(Template(source).stream(upper=lambda text: text))) == 1
+    assert len(list(Template(source).stream(upper=bytes))) == 1
 
 
 def test_closing_a_stream_in_the_middle() -> None:

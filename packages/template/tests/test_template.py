@@ -5,11 +5,15 @@ from __future__ import annotations
 import decimal
 import enum
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from halny.template import DictLoader, ParseError, Template
+from halny.template.escape import xhtml_escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ShoutingStr(str):
@@ -93,7 +97,7 @@ def test_each_kind_of_value(value: object, escaped: bytes, raw: bytes) -> None:
     assert Template("{% autoescape None %}{{ v }}").generate(v=value) == raw
     # A loop's variable takes a shorter way; a function of one's own takes the long one.
     assert Template("{% for v in vs %}{{ v }}{% raw v %}{% end %}").generate(vs=[value]) == escaped + raw
-    assert Template("{{ v }}").generate(v=value, xhtml_escape=lambda text: text) == raw
+    assert Template("{{ v }}").generate(v=value, xhtml_escape=same) == raw
 
 
 @pytest.mark.parametrize(
@@ -101,7 +105,7 @@ def test_each_kind_of_value(value: object, escaped: bytes, raw: bytes) -> None:
 )
 def test_bytes_that_are_not_utf8_raise(template: str) -> None:
     with pytest.raises(UnicodeDecodeError):
-        Template(template).generate(v=b"\xff", f=lambda text: text)
+        Template(template).generate(v=b"\xff", f=same)
 
 
 @pytest.mark.parametrize("template", ["{{ v }}", "{% raw v %}", "\ud800", "{{ '\ud800' }}"])
@@ -203,13 +207,37 @@ LANGUAGE: list[tuple[str, bytes]] = [
 ]  # fmt: skip
 
 
+def same(text: bytes) -> bytes:
+    return text
+
+
+def marked(text: bytes) -> bytes:
+    return b"E" + text
+
+
+def exclaimed(text: bytes) -> bytes:
+    return text + b"!"
+
+
+def twice(text: bytes) -> bytes:
+    return text * 2
+
+
+def identity(*values: object) -> object:
+    return values[0] if len(values) == 1 else values
+
+
+def returning(result: object) -> Callable[[bytes], object]:
+    return lambda _text: result
+
+
 def upper(text: bytes) -> bytes:
     return text.upper()
 
 
 NAMESPACE: dict[str, Any] = {
     "x": 2,
-    "identity": lambda *values: values[0] if len(values) == 1 else values,
+    "identity": identity,
     "upper": upper,
     "show": repr,
 }
@@ -221,10 +249,11 @@ def test_the_language(template: str, output: bytes) -> None:
     assert compiled.generate(**NAMESPACE) == output
     assert b"".join(compiled.stream(**NAMESPACE)) == output
     # With the escape functions looked up for each value, the output is the same.
-    slow = {**NAMESPACE, "xhtml_escape": lambda text: escape(text), "escape": lambda text: escape(text)}
-    from halny.template.escape import xhtml_escape as escape
 
-    assert compiled.generate(**slow) == output
+    def slow(text: bytes) -> str:
+        return xhtml_escape(text)
+
+    assert compiled.generate(**NAMESPACE, xhtml_escape=slow, escape=slow) == output
 
 
 BASE = 'B[{% block a %}ba{% block n %}bn{% end %}{% end %}{% block c %}bc{{ "<" }}{% end %}]'
@@ -311,11 +340,11 @@ def test_modules_are_raw_and_come_from_the_namespace() -> None:
 
 def test_apply_shares_the_variables_around_it() -> None:
     source = "{% set k = 1 %}{% apply f %}{{ k }}{% set k = 2 %}{% set new = 3 %}{% end %}{{ k }}{{ new }}"
-    assert Template(source).generate(f=lambda text: text) == b"123"
+    assert Template(source).generate(f=same) == b"123"
 
 
 def test_any_expression_is_an_escape_or_apply_function() -> None:
-    assert Template("{% autoescape None or f %}{{ 1 }}").generate(f=lambda text: text + b"!") == b"1!"
+    assert Template("{% autoescape None or f %}{{ 1 }}").generate(f=exclaimed) == b"1!"
     assert Template("{% apply lambda text: text + b'!' %}z{% end %}").generate() == b"z!"
 
 
@@ -325,14 +354,14 @@ def test_any_expression_is_an_escape_or_apply_function() -> None:
 def test_escape_functions_are_looked_up_when_the_template_runs() -> None:
     template = Template("{{ v }}{{ '<' }}{{ 7 }}{% raw '<' %}")
     assert template.generate(v="<") == b"&lt;&lt;7<"
-    assert template.generate(v="<", xhtml_escape=lambda text: b"E" + text) == b"E<E<E7<"
+    assert template.generate(v="<", xhtml_escape=marked) == b"E<E<E7<"
     assert template.generate(v="<") == b"&lt;&lt;7<"
-    loader = DictLoader({"a": "{{ 7 }}"}, namespace={"xhtml_escape": lambda text: b"E" + text})
+    loader = DictLoader({"a": "{{ 7 }}"}, namespace={"xhtml_escape": marked})
     assert loader.load("a").generate() == b"E7"
 
 
 def test_an_escape_function_of_the_templates_own() -> None:
-    assert Template("{% set escape = f %}{% autoescape escape %}{{ 1 }}").generate(f=lambda text: text * 2) == b"11"
+    assert Template("{% set escape = f %}{% autoescape escape %}{{ 1 }}").generate(f=twice) == b"11"
     source = "{% from base64 import b64encode as xhtml_escape %}{{ 'a' }}"
     assert Template(source).generate() == b"YQ=="
     with pytest.raises(UnboundLocalError):
@@ -349,14 +378,14 @@ def test_a_missing_escape_function_is_missed_when_it_is_used() -> None:
 @pytest.mark.parametrize("source", ["{% autoescape f %}{{ 1 }}", "{% apply f %}1{% end %}"])
 @pytest.mark.parametrize("result", ["é<", "é<".encode(), ShoutingStr("é<"), ShoutingBytes("é<".encode())])
 def test_results_of_escape_functions(source: str, result: object) -> None:
-    assert Template(source).generate(f=lambda text: result) == "é<".encode()
+    assert Template(source).generate(f=returning(result)) == "é<".encode()
 
 
 @pytest.mark.parametrize("source", ["{% autoescape f %}{{ 1 }}", "{% apply f %}1{% end %}"])
 @pytest.mark.parametrize("result", [None, 5, bytearray(b"x")])
 def test_wrong_results_of_escape_functions(source: str, result: object) -> None:
     with pytest.raises(TypeError, match="expected str or bytes"):
-        Template(source).generate(f=lambda text: result)
+        Template(source).generate(f=returning(result))
 
 
 # Options and attributes.
