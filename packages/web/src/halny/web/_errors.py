@@ -7,6 +7,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from halny.http import has_body
 from halny.iostream import StreamClosedError
 from halny.template.escape import xhtml_escape
 
@@ -31,14 +32,15 @@ class Errors(Response):
             **kwargs: passed on to `write_error`; `exc_info` is the exception where there is one, `reason` a reason
                 phrase.
         """
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         if self._headers_written:
-            general_log.error("cannot send error response after headers written")
+            if error is None or isinstance(error, HTTPError):  # others are in the log already
+                general_log.error("cannot send error response after headers written")
             if not self._finished:
                 self._break_off()
             return
         self.clear()
         reason = kwargs.get("reason")
-        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         if isinstance(error, HTTPError) and error.reason:
             reason = error.reason
         self.set_status(status_code, reason=reason)
@@ -47,7 +49,17 @@ class Errors(Response):
         except Exception:  # noqa: BLE001 - whatever an application raises
             application_log.exception("uncaught exception in write_error")
         if not self._finished:
+            self._finish_error_page()
+
+    def _finish_error_page(self) -> None:
+        """Send what `write_error` has left unsent."""
+        if not self._headers_written and not has_body("GET", self._status_code):
+            self._write_buffer = []
+        try:
             self.finish()
+        except Exception:  # noqa: BLE001 - headers that a subclass has set
+            application_log.exception("cannot send error response")
+            self._break_off()
 
     def _break_off(self) -> None:
         """End a response of which a part is sent so that the client can tell that it is not complete."""
@@ -70,6 +82,9 @@ class Errors(Response):
         if self.settings.get("serve_traceback") and "exc_info" in kwargs:
             self.set_header("Content-Type", "text/plain; charset=UTF-8")
             self.finish("".join(traceback.format_exception(*kwargs["exc_info"])))
+            return
+        if not has_body("GET", status_code):
+            self.finish()
             return
         message = f"{status_code}: {xhtml_escape(self._reason)}"
         self.finish(f"<html><title>{message}</title><body>{message}</body></html>")

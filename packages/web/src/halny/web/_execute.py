@@ -12,6 +12,8 @@ import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
+from halny.iostream import StreamClosedError
+
 from ._errors import Errors
 from ._exceptions import HTTPError
 from ._security import Security
@@ -133,8 +135,8 @@ class Execution(Errors, Security):
             if self.streams_request_body:
                 await self._receive_body()
             rest = self._call_method()
-        except Exception as error:  # noqa: BLE001 - whatever an application raises
-            self._handle_request_exception(error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
+            self._handle_awaited(error)
         else:
             if rest is not None:
                 await rest
@@ -146,8 +148,16 @@ class Execution(Errors, Security):
             await _checked(result, self, self.request.method.lower())
             if self._auto_finish and not self._finished:
                 self._finish_by_itself()
-        except Exception as error:  # noqa: BLE001 - whatever an application raises
-            self._handle_request_exception(error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
+            self._handle_awaited(error)
+
+    def _handle_awaited(self, error: BaseException) -> None:
+        """Answer an exception of a coroutine, unless the request itself is cancelled, as it is when a loop ends."""
+        if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise error
+        self._handle_request_exception(error)
 
     # Streamed bodies
 
@@ -178,8 +188,7 @@ class Execution(Errors, Security):
     def body_failed(self, error: Exception) -> None:
         """Answer what `data_received` raised; the method will not be called. To be called while it is handled."""
         self._handle_request_exception(error)
-        if self._body_future is not None and not self._body_future.done():
-            self._body_future.cancel()
+        self.body_complete()
 
     # Ends
 
@@ -188,7 +197,7 @@ class Execution(Errors, Security):
         self._connection_gone = True
         if self._body_future is not None and not self._body_future.done():
             # The rest of the body will never come, and nobody waits for what the method would answer.
-            self._body_future.cancel()
+            self._body_future.set_exception(StreamClosedError())
         try:
             result = self.on_connection_close()
         except Exception:  # noqa: BLE001 - whatever an application raises

@@ -30,9 +30,10 @@ from ._base import HandlerBase
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from halny.http import SetCookie
+    from halny.iostream import IOStream
 
 SERVER: Final = f"HalnyServer/{__version__}"
 """The value of the `Server` header."""
@@ -111,7 +112,7 @@ class Response(HandlerBase):
         """
         self._status_code = status_code
         if reason is not None:
-            if not is_reason_phrase(reason) or "<" in reason or not reason.isascii():
+            if not reason or not is_reason_phrase(reason) or "<" in reason or not reason.isascii():
                 reason = "Unknown"  # it may hold what a client sent, and it is shown on error pages
             self._reason = reason
         else:
@@ -240,6 +241,8 @@ class Response(HandlerBase):
             What ends when the client keeps up, and fails with `StreamClosedError` when it is gone. It need not be
             awaited, but a handler that writes much should: it is how a slow client slows it down.
         """
+        if self._finished:
+            return _done()  # there is nothing left to send
         connection = self._connection()
         chunk = b"".join(self._write_buffer)
         self._write_buffer = []
@@ -282,11 +285,29 @@ class Response(HandlerBase):
             self._finish_at_once()
         else:
             future = self._finish_in_parts()
-        self._finished = True
+        self._finished = self._headers_written = True
         self.request._finish_time = time.time()  # pyright: ignore[reportPrivateUsage] - on everybody's way
         self._log()
         self._end_request()
         return future
+
+    def detach(self) -> IOStream:
+        """Take the connection over, as the protocols do that a request can be upgraded to.
+
+        Nothing is sent any more but what is written to the stream, and the request is over when its owner says so:
+        `on_finish` is not called.
+
+        Returns:
+            The connection as a stream, with what was read of it beyond this request.
+
+        Raises:
+            RuntimeError: what carries this request can't hand its connection over.
+        """
+        detach: Callable[[], IOStream] | None = getattr(self.request.connection, "detach", None)
+        if detach is None:
+            raise RuntimeError(f"{self.request.connection!r} can't be detached")
+        self._finished = True
+        return detach()
 
     def _is_untouched(self) -> bool:
         """Return whether nothing has come between the defaults and the response."""
@@ -306,8 +327,6 @@ class Response(HandlerBase):
         """Send a response that has nothing but the defaults."""
         buffer = self._write_buffer
         body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
-        self._write_buffer = []
-        self._headers_written = True
         status = self._status_code
         request = self.request
         head = _defaults.at(time.time()).blocks[self._content_type]
@@ -331,10 +350,7 @@ class Response(HandlerBase):
     def _finish_in_parts(self) -> asyncio.Future[None] | None:
         if not self._headers_written:
             if self._status_code == 200 and self.request.method in ("GET", "HEAD"):
-                self.set_etag_header()
-                if self.check_etag_header():
-                    self._write_buffer = []
-                    self.set_status(304)
+                self._answer_condition()
             if self._status_code in (204, 304) or 100 <= self._status_code < 200:
                 self._require_no_body(b"".join(self._write_buffer))
                 self._clear_content_headers()
@@ -343,19 +359,28 @@ class Response(HandlerBase):
             if self._leaves_whole():
                 self._add_cookies()
                 body = b"".join(self._write_buffer)
-                self._write_buffer = []
-                self._headers_written = True
                 self._connection().respond(self._status_code, self._reason, self._headers, body)
                 return None
         future = self.flush(include_footers=True)
         self._connection().finish()
         return future
 
+    def _answer_condition(self) -> None:
+        """Give the response its entity tag, or answer 304 to a client that has it; not if the handler has set one."""
+        if "Etag" in self._headers:
+            return
+        self.set_etag_header()
+        if self.check_etag_header():
+            self._write_buffer = []
+            self.set_status(304)
+
     def _leaves_whole(self) -> bool:
         """Return whether nothing wants to see the response part by part."""
         return not self._transforms and type(self).flush is Response.flush
 
     def _require_no_body(self, body: bytes) -> None:
+        if 100 <= self._status_code < 200 and self._status_code != 101:
+            raise RuntimeError(f"cannot finish with the interim status {self._status_code}")
         if body:
             raise RuntimeError(f"cannot send a body of {len(body)} bytes with status {self._status_code}")
 
