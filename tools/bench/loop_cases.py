@@ -112,7 +112,8 @@ async def coroutine_plain(lib: Library) -> None:
 
     @lib.gen.coroutine  # type: ignore[untyped-decorator]
     def outer() -> Generator[Any, Any, int]:
-        return (yield inner()) + 1
+        value: int = yield inner()
+        return value + 1
 
     for _ in range(BATCH):
         await outer()
@@ -244,8 +245,8 @@ async def run_cases(names: list[str], rounds: int, seconds: float) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The small costs of halny.ioloop beside Tornado's.")
     parser.add_argument("cases", nargs="*", metavar="case", help=f"of {', '.join(CASES)}; all of them by default")
-    parser.add_argument("--rounds", type=int, default=9, help="turns of each library")
-    parser.add_argument("--seconds", type=float, default=0.2, help="the length of a turn")
+    parser.add_argument("--rounds", type=int, default=31, help="turns of each library")
+    parser.add_argument("--seconds", type=float, default=0.03, help="the length of a turn")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     options = parser.parse_args()
     if unknown := set(options.cases) - CASES.keys():

@@ -111,7 +111,7 @@ def test_colour_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WT_SESSION", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(log_module.os, "name", "nt")
+    monkeypatch.setattr("halny.options.log.os.name", "nt")
     supports: Any = log_module._stderr_supports_color  # pyright: ignore[reportPrivateUsage]
     assert not supports()
     monkeypatch.setenv("WT_SESSION", "1")

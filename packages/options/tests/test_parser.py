@@ -44,7 +44,8 @@ def test_values_are_attributes_and_items(options: OptionParser) -> None:
     assert options.names == ["a"]
     options.port = 81
     options["log-file"] = "x"
-    assert (options["port"], options.log_file) == (81, "x")
+    changed: tuple[Any, Any] = (options["port"], options.log_file)
+    assert changed == (81, "x")
     assert "log_file" in options
     assert "log-file" in options
     assert "other" not in options

@@ -89,7 +89,8 @@ class IOLoop(DescriptorHandlers):
         except RuntimeError:  # none is running
             if of_thread.loop is None and instance:
                 IOLoop()
-            return of_thread.loop
+            found: IOLoop | None = of_thread.loop
+            return found
         except KeyError:  # asyncio runs one that has no IOLoop yet
             if not instance:
                 return None

@@ -21,8 +21,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._waiters import Line, Waiter, arm, fail
-from .concurrent import current_asyncio_loop, new_future
+from ._waiters import Line, arm, fail, new_waiter
+from .concurrent import new_future
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._deadlines import Deadline
+    from ._waiters import Waiter
 
 __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore"]
 
@@ -51,9 +52,7 @@ class Condition:
         Args:
             timeout: until when to wait; `None` waits forever.
         """
-        waiter: Waiter[bool] = Waiter(loop=current_asyncio_loop())
-        waiter.give_back = self._pass_on
-        return self._line.enter(waiter, timeout, lambda waiter: waiter.set_result(False))
+        return self._line.enter(new_waiter(self._pass_on), timeout, lambda waiter: waiter.set_result(False))
 
     def notify(self, n: int = 1) -> None:
         """Wake those who have waited longest.
@@ -138,9 +137,7 @@ class _Releasing:
 def _wait_in(
     line: Line[asyncio.Future[AbstractContextManager[None]]], timeout: Deadline | None, release: Callable[[], None]
 ) -> asyncio.Future[AbstractContextManager[None]]:
-    waiter: Waiter[AbstractContextManager[None]] = Waiter(loop=current_asyncio_loop())
-    waiter.give_back = lambda _: release()
-    return line.enter(waiter, timeout)
+    return line.enter(new_waiter(lambda _: release()), timeout)
 
 
 async def _let_in(line: Line[asyncio.Future[AbstractContextManager[None]]], release: Callable[[], None]) -> None:

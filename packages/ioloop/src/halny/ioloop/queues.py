@@ -25,7 +25,7 @@ import collections
 import heapq
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from ._waiters import Line, Waiter
+from ._waiters import Line, new_waiter
 from .concurrent import current_asyncio_loop, new_future
 from .locks import Event
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ._deadlines import Deadline
+    from ._waiters import Waiter
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
 
@@ -157,9 +158,7 @@ class Queue(Generic[_T]):
             TimeoutError: (from the future) the deadline has passed.
         """
         if not self._queue:
-            getter: Waiter[_T] = Waiter(loop=current_asyncio_loop())
-            getter.give_back = self._take_back
-            return self._getters.enter(getter, timeout)
+            return self._getters.enter(new_waiter(self._take_back), timeout)
         future = new_future()
         future.set_result(self.get_nowait())
         return future

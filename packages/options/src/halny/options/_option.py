@@ -10,6 +10,8 @@ from ._types import parse_list, parse_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._types import Kind
+
 _UNSET = object()
 
 
@@ -20,7 +22,7 @@ class Option:
         self,
         name: str,
         default: Any = None,
-        type: Callable[[str], Any] = str,  # noqa: A002 - the public name
+        type: Kind = str,  # noqa: A002 - the public name
         help: str | None = None,  # noqa: A002 - the public name
         metavar: str | None = None,
         multiple: bool = False,

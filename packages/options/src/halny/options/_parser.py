@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from ._types import Kind
+
 _HERE = str(Path(__file__).parent)
 
 
@@ -101,7 +103,7 @@ class OptionParser:
         self,
         name: str,
         default: Any = None,
-        type: Callable[[str], Any] | None = None,  # noqa: A002 - the public name
+        type: Kind | None = None,  # noqa: A002 - the public name
         help: str | None = None,  # noqa: A002 - the public name
         metavar: str | None = None,
         multiple: bool = False,

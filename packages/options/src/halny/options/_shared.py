@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from ._types import Kind
+
 options = OptionParser()
 """The options of the program."""
 
@@ -18,7 +20,7 @@ options = OptionParser()
 def define(
     name: str,
     default: Any = None,
-    type: Callable[[str], Any] | None = None,  # noqa: A002 - the public name
+    type: Kind | None = None,  # noqa: A002 - the public name
     help: str | None = None,  # noqa: A002 - the public name
     metavar: str | None = None,
     multiple: bool = False,

@@ -14,6 +14,9 @@ from ._errors import Error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Kind = type[Any] | Callable[[str], Any]
+    """What an option's text is read as: one of the known types, or any callable that takes the text."""
+
 RANGE_LIMIT = 100_000
 """The most numbers that a range such as `1:1000` may stand for; a slip of the finger must not take all memory."""
 
@@ -49,7 +52,7 @@ _UNIT_OF = {name: unit for unit, names in _UNITS.items() for name in (unit, *nam
 _TIMEDELTA_PART = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA-Z]*)\s*")
 
 
-def parse_value(text: str, kind: Callable[[str], Any]) -> Any:
+def parse_value(text: str, kind: Kind) -> Any:
     """Return the value that a text stands for.
 
     Args:
@@ -66,7 +69,7 @@ def parse_value(text: str, kind: Callable[[str], Any]) -> Any:
         raise Error(f"expected {_name(kind)}, got {text!r}") from error
 
 
-def parse_list(text: str, kind: Callable[[str], Any]) -> list[Any]:
+def parse_list(text: str, kind: Kind) -> list[Any]:
     """Return the values that a comma-separated text stands for; integers may be ranges, `1:3` for 1, 2, 3.
 
     Args:
@@ -148,5 +151,5 @@ _NAMES: dict[Any, str] = {
 }
 
 
-def _name(kind: Callable[[str], Any]) -> str:
+def _name(kind: Kind) -> str:
     return _NAMES.get(kind) or f"a value for {getattr(kind, '__name__', kind)!s}"
