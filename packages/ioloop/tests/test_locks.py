@@ -214,6 +214,16 @@ class TestMutualExclusion:
         assert first.cancelled()
         assert "unlocked" in repr(lock)
 
+    async def test_a_coroutine_that_is_closed_leaves_the_line(self, make: Any) -> None:
+        lock = make()
+        held = await lock.acquire()
+        waiting = lock.__aenter__()
+        waiting.send(None)
+        waiting.close()
+        with held:
+            pass
+        assert "unlocked" in repr(lock)
+
     async def test_with_is_refused(self, make: Any) -> None:
         with pytest.raises(RuntimeError, match="async with"), make():
             pass

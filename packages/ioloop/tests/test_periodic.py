@@ -19,6 +19,7 @@ class Clock(asyncio.SelectorEventLoop):
     """A loop whose time is set by hand: timers are due when `advance` has passed them, to the microsecond."""
 
     now = 0.0
+    slow_callback_duration = float("inf")  # asyncio's debug mode takes the leaps for slow callbacks
 
     def time(self) -> float:
         return self.now
@@ -179,3 +180,31 @@ def test_a_period_must_be_positive(period: Any) -> None:
 
 def test_a_timedelta_is_kept_in_milliseconds() -> None:
     assert PeriodicCallback(print, dt.timedelta(seconds=1.5)).callback_time == 1500
+
+
+def test_what_ends_the_program_does_not_end_the_calls(clock: Clock) -> None:
+    calls: list[float] = []
+
+    def interrupt() -> None:
+        calls.append(clock.now)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    async def main() -> None:
+        await clock.advance_to(clock.now + 1.0)
+
+    async def start() -> PeriodicCallback:
+        periodic = PeriodicCallback(interrupt, 1000)
+        periodic.start()
+        return periodic
+
+    periodic = clock.run_until_complete(start())
+    with pytest.raises(KeyboardInterrupt):
+        clock.run_until_complete(main())
+    periodic.stop()
+    clock.run_until_complete(asyncio.wait(asyncio.all_tasks(clock)))
+    clock.run_until_complete(asyncio.sleep(0))
+    periodic.start()
+    clock.run_until_complete(main())
+    periodic.stop()
+    assert calls == [1.0, 2.0]

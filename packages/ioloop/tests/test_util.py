@@ -216,7 +216,7 @@ def _reset() -> Iterator[None]:
 
 
 def test_the_default_implementation() -> None:
-    store = Store(3)
+    store: Any = Store(3)
     assert type(store) is MemoryStore
     assert store.size == 3
     assert Store.configured_class() is MemoryStore
@@ -224,15 +224,16 @@ def test_the_default_implementation() -> None:
 
 def test_configure_with_default_arguments() -> None:
     Store.configure(FileStore, path="configured", size=5)
-    store = Store()
+    store: Any = Store()
     assert (type(store), store.path, store.size) == (FileStore, "configured", 5)
-    assert Store(path="given").path == "given"
+    given_path: Any = Store(path="given")
+    assert given_path.path == "given"
     assert MemoryStore().size == 1, "the arguments are the interface's"
 
 
 def test_an_implementation_may_be_configured_further() -> None:
     Store.configure(RemoteStore, size=4)
-    store = Store()
+    store: Any = Store()
     assert (type(store), store.size) == (FastRemoteStore, 4)
     assert RemoteStore().size == 1
 

@@ -89,8 +89,7 @@ class IOLoop(DescriptorHandlers):
         except RuntimeError:  # none is running
             if of_thread.loop is None and instance:
                 IOLoop()
-            found: IOLoop | None = of_thread.loop
-            return found
+            return of_thread.loop
         except KeyError:  # asyncio runs one that has no IOLoop yet
             if not instance:
                 return None

@@ -101,6 +101,9 @@ class PeriodicCallback:
             pass
         except Exception:  # noqa: BLE001 - nobody else would hear of it
             app_log.exception("Exception in callback %r", self.callback)
+        except BaseException:
+            self._calling = False
+            raise
         self._calling = False
         self._schedule()
 

@@ -85,7 +85,7 @@ def supervise() -> bool:
 def report() -> None:
     """Tell the supervisor which files this process has read, in which state."""
     if _report_to is not None:
-        _snapshot.changed()
+        look()
         with contextlib.suppress(OSError):  # the supervisor has gone; then nobody needs it
             _report_to.write_text(json.dumps(_snapshot.stamps), encoding="utf-8")
 

@@ -146,8 +146,9 @@ async def _let_in(line: Line[asyncio.Future[AbstractContextManager[None]]], rele
     try:
         await future
     except BaseException:
-        if future.done() and not future.cancelled():
-            release()  # it was let in, and cancelled before it could run
+        # It was let in, and cancelled before it could run; or it was closed, and must leave the line.
+        if not future.cancel() and not future.cancelled():
+            release()
         raise
 
 

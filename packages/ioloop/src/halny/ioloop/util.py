@@ -20,7 +20,7 @@ import inspect
 import re
 import sys
 import zlib
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -215,13 +215,14 @@ class Configurable:
     Configuration is for the whole process: make it early, and don't do it in a library.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         base = cls.configurable_base()
         if cls is not base:
             instance = object.__new__(cls)
             instance.initialize(*args, **kwargs)
             return instance
-        implementation = cls.configured_class()
+        # A subclass of `cls`, which is the interface: `configure` accepts nothing else.
+        implementation = cast("type[Self]", cls.configured_class())
         merged = {**_saved(base)[1], **kwargs}
         if implementation.configurable_base() is not base:
             # The implementation is an interface of its own and may be configured further.
