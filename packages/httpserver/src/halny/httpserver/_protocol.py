@@ -277,6 +277,7 @@ class HTTPProtocol(asyncio.Protocol):
         if not head.content_length and not head.chunked:
             self._run(endpoint)
         elif isinstance(endpoint, StreamingEndpoint):
+            self._collected = []  # an endpoint that answers at once leaves a body behind, not the next request
             self._run(endpoint)
             self._begin_upload(endpoint, head)
         else:
@@ -369,10 +370,13 @@ class HTTPProtocol(asyncio.Protocol):
         if self._state is not State.ANSWERING:
             return  # the endpoint has refused the body, and `response_finished` has seen to the connection
         body = self._body_reader(endpoint, head)
+        answer = self._answer
         assert self._context is not None
+        assert answer is not None
         self.set_body_timeout(self._settings.timeouts.body)
         self._upload = Upload(self, endpoint, body, expects_continue=head.expect_continue)
-        self._start(self._upload.run(), self._context)
+        self._collected = None
+        self._start(self._upload.run(), self._context, answer)
 
     @property
     def chunk_size(self) -> int:
@@ -410,11 +414,10 @@ class HTTPProtocol(asyncio.Protocol):
             self._fail(answer, error)
         else:
             if coroutine is not None:
-                self._start(coroutine, context)
+                self._start(coroutine, context, answer)
 
-    def _start(self, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
-        answer = self._answer
-        assert answer is not None
+    def _start(self, coroutine: Coroutine[Any, Any, None], context: Context, answer: RequestConnection) -> None:
+        """Run a coroutine of an endpoint, which may have answered already."""
         task: asyncio.Task[None]
         if sys.version_info >= (3, 12):
             task = asyncio.Task(coroutine, loop=self._loop, context=context, eager_start=True)
@@ -515,10 +518,10 @@ class HTTPProtocol(asyncio.Protocol):
         """A request has been answered. Called by its `RequestConnection`."""
         if answer is not self._answer or self._state is State.CLOSED:
             return
-        if not answer.keep_alive or self._upload is not None or self._body is not None:
+        unread_body = self._upload is not None or self._body is not None or self._collected is not None
+        if unread_body or not answer.keep_alive:
             # Of a body that nobody wants the rest is not waited for: the connection ends with this response.
-            unread = self._out is not None or self._held or self._upload is not None or self._body is not None
-            self._end(linger=bool(unread))
+            self._end(linger=unread_body or self._out is not None or bool(self._held))
             return
         self._forget_request()
         self._state = State.IDLE

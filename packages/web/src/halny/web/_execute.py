@@ -100,7 +100,7 @@ class Execution(Errors, Security):
             if method not in SAFE_METHODS:
                 self._check_origin()
             result = self.prepare()
-            if result is not None or self.streams_request_body:
+            if result is not None or (self.streams_request_body and not self._finished):
                 return self._continue_from_prepare(result)
             return self._call_method()
         except Exception as error:  # noqa: BLE001 - whatever an application raises
