@@ -32,7 +32,7 @@ class BaseIOStream(WritingSide):
 
     _reading_watched = False
     _writing_watched = False
-    _receives_whole = True  # a short read means that there is no more, which saves a call
+    _receives_whole = True  # false where received bytes may be hidden from the poller, as in a TLS record
 
     def __init__(
         self,
@@ -124,11 +124,11 @@ class BaseIOStream(WritingSide):
             return
         buffer = self._read_buffer
         for _ in range(RECEIVES_PER_TURN):
-            wanted = read.wanted(self.read_chunk_size)
             try:
-                if isinstance(read, Into):
+                if read.has_size and isinstance(read, Into):
                     wanted, count, result = self._receive_into(read)
                 else:
+                    wanted = read.wanted(self.read_chunk_size) if read.has_size else self.read_chunk_size
                     chunk = self._receive(wanted)
                     count = len(chunk)
                     result = read.feed(chunk, buffer) if count else None
@@ -188,10 +188,11 @@ class BaseIOStream(WritingSide):
         if not self._reading_watched:
             poller_of(self._loop).add_reader(self.fileno(), self._on_readable)
             self._reading_watched = True
+            self._notices = self._receives_whole
 
     def _unwatch_reading(self) -> None:
         if self._reading_watched:
-            self._reading_watched = False
+            self._reading_watched = self._notices = False
             poller_of(self._loop).remove_reader(self.fileno())
 
     def _watch_writing(self, wanted: bool) -> None:

@@ -47,17 +47,18 @@ class WriteBuffer:
     behind each other. The head never gets shorter except by `advance`: TLS must offer the same bytes again.
     """
 
-    __slots__ = ("_queue", "_size")
+    __slots__ = ("_queue", "size")
 
     def __init__(self) -> None:
         self._queue: deque[bytes | bytearray | memoryview] | None = None  # a deque takes 600 bytes even when empty
-        self._size = 0
+        self.size = 0
+        """Bytes in the queue: what `len` gives, without the call."""
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
     def __repr__(self) -> str:
-        return f"<WriteBuffer of {self._size} bytes in {len(self._queue or ())} buffers>"
+        return f"<WriteBuffer of {self.size} bytes in {len(self._queue or ())} buffers>"
 
     def append(self, data: Buffer) -> None:
         """Queues `data`, whatever its item size or shape, without copying it if it is large.
@@ -70,7 +71,7 @@ class WriteBuffer:
         size = len(data)
         if not size:
             return
-        self._size += size
+        self.size += size
         queue = self._queue
         if queue is None:
             queue = self._queue = deque()
@@ -92,7 +93,7 @@ class WriteBuffer:
         """Removes and returns everything."""
         taken = list(self._queue or ())
         self._queue = None
-        self._size = 0
+        self.size = 0
         return taken
 
     def head(self, join_up_to: int) -> memoryview:
@@ -123,7 +124,7 @@ class WriteBuffer:
         Args:
             count: At most `len(self)`.
         """
-        self._size -= count
+        self.size -= count
         queue = self._queue
         while count and queue:
             first = queue[0]

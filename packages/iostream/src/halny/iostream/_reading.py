@@ -25,6 +25,7 @@ class ReadingSide(StreamCore):
 
     _read: Read | None = None
     _read_future: asyncio.Future[Any] | None = None
+    _notices = False  # set by drivers that need not be asked again to notice what arrives
 
     def __init__(
         self,
@@ -183,7 +184,8 @@ class ReadingSide(StreamCore):
             return self._finish(read, future)
         self._read = read
         self._read_future = future
-        self._watch_reading()
+        if not self._notices:
+            self._watch_reading()
         return future
 
     def _check_idle(self) -> None:

@@ -8,7 +8,7 @@ Every read looks at each byte a bounded number of times, however small the piece
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from ._buffers import take_front
 from ._exceptions import UnsatisfiableReadError
@@ -28,9 +28,12 @@ _SMALL_PIECE = 16384
 
 
 class Read:
-    """A read of any kind; the base class waits for anything at all."""
+    """A read of any kind."""
 
     __slots__ = ()
+
+    has_size: ClassVar[bool] = False
+    """Whether it knows how much it wants, so that `wanted` is worth asking."""
 
     def wanted(self, chunk: int) -> int:
         """Returns how many bytes to receive at once, where `chunk` is the stream's `read_chunk_size`."""
@@ -118,6 +121,8 @@ class Some(Read):
 
     __slots__ = ("_count",)
 
+    has_size = True
+
     def __init__(self, count: int) -> None:
         self._count = count
 
@@ -139,6 +144,8 @@ class Exactly(Read):
     """`count` bytes."""
 
     __slots__ = ("_count", "_missing", "_pieces")
+
+    has_size = True
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -196,6 +203,8 @@ class Into(Read):
     """Bytes into a buffer of the caller's, until it is full or (`partial`) there are any."""
 
     __slots__ = ("_filled", "_partial", "_target", "into")
+
+    has_size = True
 
     def __init__(self, target: memoryview, partial: bool) -> None:
         self._target = target

@@ -63,7 +63,7 @@ class WritingSide(ReadingSide):
             raise StreamClosedError(self.error)
         future: asyncio.Future[None] = self._loop.create_future()
         buffer = self._write_buffer
-        if data.__class__ is bytes and self._state is OPEN and not len(buffer) and self.max_write_buffer_size is None:
+        if data.__class__ is bytes and self._state is OPEN and not buffer.size and self.max_write_buffer_size is None:
             size = len(data)
             try:
                 sent = self._send(data) if size else 0  # pyright: ignore[reportArgumentType]
@@ -81,7 +81,7 @@ class WritingSide(ReadingSide):
             self._append(data)
             if self._state is OPEN:
                 self._flush()
-            if not len(buffer) and not self._backlogged:
+            if not buffer.size and not self._backlogged:
                 return self._written(future)
         return self._wait_written(future)
 
@@ -106,7 +106,7 @@ class WritingSide(ReadingSide):
     def _flush(self) -> None:
         """Sends as much as goes, and resolves the futures of what went."""
         buffer = self._write_buffer
-        while buffer:
+        while buffer.size:
             try:
                 sent = self._send_some(buffer)
             except BlockingIOError:
