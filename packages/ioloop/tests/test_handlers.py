@@ -184,3 +184,28 @@ def test_removing_after_close_does_nothing() -> None:
         loop.remove_handler(ours)
         assert not loop.handlers
         loop.close()
+
+
+def test_a_socket_that_was_closed_too_early_can_still_be_removed(loop: IOLoop) -> None:
+    ours, theirs = socket.socketpair()
+    loop.add_handler(ours, print, loop.READ | loop.WRITE)
+    ours.close()
+    loop.remove_handler(ours)
+    loop.remove_handler(ours)
+    theirs.close()
+    assert not loop.handlers
+
+
+def test_a_cancelled_handler_is_not_logged(loop: IOLoop, pair: Pair) -> None:
+    ours, theirs = pair
+
+    def handler(fd: Any, events: int) -> None:
+        loop.stop()
+        raise asyncio.CancelledError
+
+    loop.add_handler(ours, handler, loop.READ | loop.WRITE)
+    loop.update_handler(ours, loop.READ)
+    theirs.send(b"x")
+    loop.start()
+    loop.update_handler(ours, loop.NONE)
+    loop.remove_handler(ours)

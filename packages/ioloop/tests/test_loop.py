@@ -16,6 +16,7 @@ import pytest
 from halny.ioloop import IOLoop
 from halny.ioloop.concurrent import dummy_executor
 from halny.ioloop.gen import BadYieldError, coroutine, sleep
+from halny.ioloop.locks import Condition, Lock
 from halny.ioloop.platform import AsyncIOLoop, AsyncIOMainLoop, BaseAsyncIOLoop
 
 if TYPE_CHECKING:
@@ -452,3 +453,40 @@ def test_set_default_executor(loop: IOLoop) -> None:
     assert loop.run_sync(here) == threading.get_ident()
     with pytest.raises(TypeError, match=r"expected a concurrent\.futures\.Executor"):
         loop.set_default_executor("threads")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def test_a_function_that_is_cancelled_within_its_time(loop: IOLoop) -> None:
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    for timeout in (None, 60):
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_sync(cancelled, timeout=timeout)
+
+
+def test_futures_made_before_there_is_any_loop_belong_to_the_one_that_is_made_for_them() -> None:
+    IOLoop.clear_current()
+    waiting = Lock().acquire()
+    loop = IOLoop.current()
+    assert waiting.get_loop() is loop.asyncio_loop
+    event = Condition()
+    woken = event.wait()
+    event.notify()
+    assert loop.run_sync(lambda: woken) is True
+    loop.close()
+
+
+class Broken(asyncio.SelectorEventLoop):
+    """A loop that can't take callbacks from elsewhere, though it is open."""
+
+    def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        raise RuntimeError("broken")
+
+
+def test_what_is_wrong_with_an_open_loop_is_not_hidden() -> None:
+    loop = IOLoop(make_current=False, asyncio_loop=Broken())
+    with pytest.raises(RuntimeError, match="broken"):
+        loop.add_callback(print)
+    with pytest.raises(RuntimeError, match="broken"):
+        loop.add_callback_from_signal(print)
+    loop.close()

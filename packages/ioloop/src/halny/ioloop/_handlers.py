@@ -99,19 +99,24 @@ class DescriptorHandlers(Configurable):
         self.handlers[number] = entry._replace(events=events)
 
     def remove_handler(self, fd: int | Selectable) -> None:
-        """Stop watching a descriptor; does nothing if it is not watched. Call it before closing the descriptor.
+        """Stop watching a descriptor; does nothing if it is not watched. Call it before the descriptor is closed.
 
         Args:
             fd: what was given to `add_handler`, or its number.
         """
         number, _ = self.split_fd(fd)
+        if number < 0:  # a socket that was closed too early has forgotten its number
+            number = next((known for known, entry in self.handlers.items() if entry.fileobj is fd), number)
         entry = self.handlers.pop(number, None)
         if entry is None or self.asyncio_loop.is_closed():
             return
-        if entry.events & self.READ:
-            self.selector_loop.remove_reader(number)
-        if entry.events & self.WRITE:
-            self.selector_loop.remove_writer(number)
+        # One that is closed is watched no longer, though the system may complain of being told so.
+        with contextlib.suppress(OSError):
+            if entry.events & self.READ:
+                self.selector_loop.remove_reader(number)
+        with contextlib.suppress(OSError):
+            if entry.events & self.WRITE:
+                self.selector_loop.remove_writer(number)
 
     def split_fd(self, fd: int | Selectable) -> tuple[int, int | Selectable]:
         """Return a descriptor's number, and the object that was given.
