@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ._core import OPEN
 from ._loop import poller_of
 from ._reads import Into
+from ._wakeup import resolve_now
 from ._writing import WritingSide
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class BaseIOStream(WritingSide):
 
     _reading_watched = False
     _writing_watched = False
+    _wakes = True  # resumes whoever reads on the spot; false where that might not be the last thing done
     _receives_whole = True  # false where received bytes may be hidden from the poller, as in a TLS record
 
     def __init__(
@@ -139,7 +141,10 @@ class BaseIOStream(WritingSide):
                 return
             if result is not None:
                 self._read = self._read_future = None
-                future.set_result(result)
+                if self._wakes:
+                    resolve_now(future, result)
+                else:
+                    future.set_result(result)
                 return
             if not count:
                 self._close(None)

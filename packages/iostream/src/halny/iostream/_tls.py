@@ -42,6 +42,7 @@ class SSLIOStream(IOStream):
     sends matters, the protocol on top has to tell it.
     """
 
+    _wakes = False  # what arrives may be noticed in the middle of something else
     _receives_whole = False  # a record at a time, of which a read may leave a part
     _handshake_future: asyncio.Future[Any] | None = None
     _read_needs_write = False
