@@ -209,9 +209,10 @@ def test_a_signal_ends_the_parent_and_the_child(program: Program, number: int, s
         os.kill(child, 0)
 
 
-def test_a_killed_program_leaves_the_script_to_watch(program: Program) -> None:
+@pytest.mark.parametrize("words", [["main.py"], ["-m", "main"]])
+def test_a_killed_program_leaves_the_script_to_watch(program: Program, words: list[str]) -> None:
     program.write("main.py", "import os\nos._exit(9)\n")
-    program.start("--until-success", "main.py")
+    program.start("--until-success", *words)
     program.until("ended with status 9; waiting for a change")
     program.write("main.py", "print('better')\n")
     program.until("better")

@@ -55,6 +55,17 @@ def test_without_a_loop_current_makes_one_or_returns_none() -> None:
     assert IOLoop.current(instance=False) is None
 
 
+def test_a_loop_that_asyncio_has_closed_is_not_current() -> None:
+    loop = IOLoop()
+    loop.asyncio_loop.close()
+    assert IOLoop.current(instance=False) is None
+    other = IOLoop.current()
+    assert other is not loop
+    assert repr(other) == f"<AsyncIOLoop of {other.asyncio_loop!r}>"
+    other.close()
+    loop.close()
+
+
 def test_install_and_clear_instance_are_the_old_names(loop: IOLoop) -> None:
     IOLoop.clear_instance()
     assert IOLoop.current(instance=False) is None

@@ -56,6 +56,9 @@ class IOLoop(DescriptorHandlers):
 
     _ioloop_for_asyncio = ioloop_for_asyncio
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.asyncio_loop!r}>"
+
     @classmethod
     def configurable_base(cls) -> type[Configurable]:
         return IOLoop
@@ -87,6 +90,8 @@ class IOLoop(DescriptorHandlers):
         try:
             return ioloop_for_asyncio[get_running_loop()]
         except RuntimeError:  # none is running
+            if of_thread.loop is not None and of_thread.loop.asyncio_loop.is_closed():
+                IOLoop.clear_current()  # somebody has closed it by asyncio's own means
             if of_thread.loop is None and instance:
                 IOLoop()
             return of_thread.loop

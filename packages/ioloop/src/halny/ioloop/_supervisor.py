@@ -78,7 +78,7 @@ def supervise(program: Program, arguments: list[str]) -> int:
                 continue
             if status == 0 and program.until_success:
                 return 0
-            known = _read_report(report) or known or _only(program)
+            known = _read_report(report) or known or _own_files(program)
             _say(f"ended with status {status}; waiting for a change")
             changed = wait_for_change(Snapshot(lambda: known, known), threading.Event())  # noqa: B023 - used before the next turn
             _say(f"{changed} modified; restarting")
@@ -134,12 +134,17 @@ def _read_report(report: Path) -> dict[str, Any]:
     return {path: tuple(stamp) for path, stamp in files.items()}
 
 
-def _only(program: Program) -> dict[str, Any]:
+def _own_files(program: Program) -> dict[str, Any]:
+    """Return the state of the files that the program itself is likely to be, when it could tell nothing."""
+    target = program.target
     if program.is_module:
-        return {}
-    path = os.path.abspath(program.target)  # noqa: PTH100
-    snapshot = Snapshot(lambda: [path])
-    snapshot.changed()
+        stem = target.replace(".", os.sep)
+        likely = [f"{stem}.py", os.path.join(stem, "__main__.py"), os.path.join(stem, "__init__.py")]  # noqa: PTH118
+    else:
+        likely = [target]
+    snapshot = Snapshot(list)
+    for path in likely:
+        snapshot.note(os.path.abspath(path))  # noqa: PTH100
     return snapshot.stamps
 
 

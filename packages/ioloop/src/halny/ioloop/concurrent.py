@@ -23,8 +23,6 @@ from asyncio import get_running_loop
 from concurrent import futures
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ._registry import of_thread
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -84,11 +82,9 @@ def current_asyncio_loop() -> asyncio.AbstractEventLoop:
     try:
         return get_running_loop()
     except RuntimeError:
-        if of_thread.loop is None:
-            from ._loop import IOLoop
+        from ._loop import IOLoop
 
-            return IOLoop.current().asyncio_loop
-        return of_thread.loop.asyncio_loop
+        return IOLoop.current().asyncio_loop
 
 
 class ContextCall:

@@ -14,7 +14,6 @@ join = import_object("os.path.join")
 from __future__ import annotations
 
 import asyncio
-import doctest
 import importlib
 import inspect
 import re
@@ -349,4 +348,6 @@ def _position(func: Callable[..., Any], name: str) -> int | None:
 
 def doctests() -> unittest.TestSuite:
     """Return the doctests of this module as a test suite, for test loaders."""
+    import doctest  # it brings the debugger along, which nobody needs who does not test
+
     return doctest.DocTestSuite(sys.modules[__name__])
