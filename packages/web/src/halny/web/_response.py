@@ -291,6 +291,14 @@ class Response(HandlerBase):
         self._end_request()
         return future
 
+    def _finish_with(self, head: bytes, body: bytes) -> None:
+        """Send a whole response whose head is made already, and end the request."""
+        self._connection().respond(self._status_code, self._reason, head, body)
+        self._finished = self._headers_written = True
+        self.request._finish_time = time.time()  # pyright: ignore[reportPrivateUsage] - on everybody's way
+        self._log()
+        self._end_request()
+
     def detach(self) -> IOStream:
         """Take the connection over, as the protocols do that a request can be upgraded to.
 
@@ -343,6 +351,12 @@ class Response(HandlerBase):
         else:
             head = b"%bContent-Length: %d\r\n" % (head, len(body))
         self._connection().respond(status, self._reason, head, body)
+
+    def _typed_head(self, content_type: str) -> bytes:
+        """Return the headers that every response with a body begins with."""
+        return (
+            f"Server: {SERVER}\r\nContent-Type: {content_type}\r\nDate: {_defaults.at(time.time()).date}\r\n".encode()
+        )
 
     def _bare_head(self, extra: str) -> bytes:
         return f"Server: {SERVER}\r\nDate: {_defaults.at(time.time()).date}\r\n{extra}".encode("ascii")

@@ -8,34 +8,28 @@ sends without blocking.
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
-import logging
 import os
-import threading
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from halny.http import format_content_range, format_timestamp
 
-from ._exceptions import HTTPError
-from ._handler import RequestHandler
-from ._static_content import PIECE_SIZE, find_sibling, guess_type, hash_file, in_thread, send
-from ._static_paths import OpenedFile, is_below, join_paths, require_allowed_place
+from ._static_content import WHOLE_SIZE, read_small, send
+from ._static_memory import SmallFile
+from ._static_paths import OpenedFile, join_paths
 from ._static_ranges import find_part, is_unmodified
-from ._static_versions import HASH_SIZE, VersionCache, mark_of, version_of_metadata
+from ._static_source import FileSource
+from ._static_versions import HASH_SIZE, mark_of, version_of_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import datetime as dt
+    from collections.abc import Coroutine
 
     from halny.http import ByteRange
 
-    from ._static_paths import AllowedDirectories
 
-general_log = logging.getLogger("halny.general")
-
-
-class StaticFileHandler(RequestHandler):
+class StaticFileHandler(FileSource):
     """Serves the files of a directory.
 
         Application([(r"/content/(.*)", StaticFileHandler, {"path": "/var/www"})])
@@ -45,67 +39,7 @@ class StaticFileHandler(RequestHandler):
     and `validate_absolute_path`.
     """
 
-    CACHE_MAX_AGE = 86400 * 365 * 10
-    """Seconds for which clients may keep what they asked for with a version: ten years."""
-
-    MAX_VERSION_CONTENT_SIZE = 64 * 1024 * 1024
-    """Bytes of content that are hashed for a version, a fifth of a second of work; larger files have none."""
-
-    MAX_CACHED_VERSIONS = 10_000
-    """Versions that are remembered, some 3 MiB."""
-
-    allowed_symlink_directory: AllowedDirectories = None
-    """Where symbolic links may lead besides the root: a directory, or several."""
-
-    precompressed = False
-    """Whether the files `x.br`, `x.zst` and `x.gz` are sent for `x` to clients that take these codings."""
-
-    _static_hashes: ClassVar[VersionCache] = VersionCache()
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-
-    # A subclass may have an `initialize` that knows nothing of these.
-    root: str
-    """The directory from which files are served."""
-    default_filename: str | None = None
-    """The file that is sent for a directory."""
-    path: str
-    """The path that is asked for, below the root."""
-    absolute_path: str
-    """The path of the file that is sent."""
-    modified: dt.datetime | None = None
-    """When that file was changed."""
-    _file: OpenedFile | None = None
-    _coding: str | None = None
-    _version: str | None = None
     _decided = False
-
-    def initialize(
-        self,
-        path: str | os.PathLike[str],
-        default_filename: str | None = None,
-        allowed_symlink_directory: AllowedDirectories = None,
-        precompressed: bool | None = None,
-    ) -> None:
-        """Take the arguments of the route.
-
-        Args:
-            path: the directory from which files are served.
-            default_filename: the file that is sent for a directory, such as `index.html`.
-            allowed_symlink_directory: a directory, or several, below which symbolic links may lead out of `path`.
-            precompressed: whether files in a content coding beside the files are used.
-        """
-        self.root = os.fspath(path)
-        self.default_filename = default_filename
-        if allowed_symlink_directory is not None:
-            self.allowed_symlink_directory = allowed_symlink_directory
-        if precompressed is not None:
-            self.precompressed = precompressed
-
-    @classmethod
-    def reset(cls) -> None:
-        """Forget all versions."""
-        with cls._lock:
-            cls._static_hashes.clear()
 
     async def head(self, path: str) -> None:
         """Answer without the content."""
@@ -154,7 +88,7 @@ class StaticFileHandler(RequestHandler):
 
     async def _write_part(self, part: ByteRange, is_whole: bool) -> None:
         if self._file is not None:
-            await send(self, self._file, part, may_bypass=self._leaves_body_alone)
+            await self._write_part_of_file(self._file, part, is_whole)
             return
         start, end = (None, None) if is_whole else part
         content = self.get_content(self.absolute_path, start, end)
@@ -162,41 +96,78 @@ class StaticFileHandler(RequestHandler):
             self.write(chunk)
             await self.flush()
 
-    # The file
-
-    def _keep_open(self, file: OpenedFile | None) -> None:
-        """Take a file to be sent in place of the one before, which is closed."""
-        if self._file is not None:
-            self._file.close()
-        self._file = file
-
-    def _open_what_is_sent(self) -> None:
-        """See that the open file is the one that is sent, if its content is sent at all and not something else."""
-        if not self._overrides_nothing("get_content", "get_content_size"):
-            self._keep_open(None)
+    async def _write_part_of_file(self, file: OpenedFile, part: ByteRange, is_whole: bool) -> None:
+        if part.stop - part.start > WHOLE_SIZE:
+            await send(self, file, part, may_bypass=self._leaves_body_alone)
             return
-        if self._file is None or self._file.path != self.absolute_path:
-            self._keep_open(file := OpenedFile(self.absolute_path))  # a subclass has chosen it by rules of its own
-            if not file.is_file:
-                raise HTTPError(403, "%s is not a file", self.path)
-        if self.precompressed and self._file is not None:
-            sibling = find_sibling(self._file, self.request.headers.get("Accept-Encoding", ""))
-            if sibling is not None:
-                self._coding, file = sibling
-                self._keep_open(file)
+        content = read_small(file, part)
+        self.write(content)  # it leaves with the head when the handler finishes
+        if is_whole and self.MAX_CACHED_CONTENT and self._is_plain():
+            self._keep_small_file(file, content)
 
-    def _overrides_nothing(self, *names: str) -> bool:
-        cls = type(self)
-        return all(_function(cls, name) is _ORIGINALS[name] for name in names)
+    # Small files
 
-    def _leaves_body_alone(self) -> bool:
-        """Return whether the body leaves as it is: nothing changes it, and no subclass sees it."""
-        if any(getattr(transform, "is_active", True) for transform in self._transforms):
+    def _is_plain(self) -> bool:
+        """Return whether no subclass has anything to say in the answer."""
+        try:
+            plain: bool = _HOOKS(type(self)) == _PLAIN
+        except AttributeError:  # a class method that has become a static one
             return False
-        return self._overrides_nothing("write", "flush")
+        return plain
 
-    def _stat(self) -> os.stat_result:
-        return self._file.stat if self._file is not None else os.stat(self.absolute_path)  # noqa: PTH116
+    def _call_method(self) -> Coroutine[Any, Any, None] | None:
+        if not self._finished and self._answer_from_memory():
+            return None
+        return super()._call_method()
+
+    def _answer_from_memory(self) -> bool:
+        """Answer with a file that is in memory, where nothing but the file decides what the answer is."""
+        request = self.request
+        if len(self.path_args) != 1 or "_headers" in vars(self) or self._transforms or self._new_cookie is not None:
+            return False
+        file = self._small_files.find(getattr(self, "root", ""), self.path_args[0])
+        if (
+            file is None
+            or (request.method != "GET" and request.method != "HEAD")
+            or self._status_code != 200
+            or self.precompressed
+            or self.application.forgets_versions
+            or not self._is_plain()
+            or "Range" in request.headers
+            or "If-Modified-Since" in request.headers
+            or "v" in request.query
+        ):
+            return False
+        if request.is_conditional and self._matches_etag(file.etag):
+            self.set_status(304)
+            self._finish_with(self._bare_head(file.validators.decode("latin-1")), b"")
+        else:
+            head = b"%b%bContent-Length: %d\r\n" % (
+                self._typed_head(file.content_type),
+                file.validators,
+                len(file.content),
+            )
+            self._finish_with(head, file.content)
+        return True
+
+    def _keep_small_file(self, file: OpenedFile, content: bytes) -> None:
+        root, headers = self.root, self._headers
+        is_direct = os.path.isabs(root) and file.path == join_paths(root, self.path)  # noqa: PTH117
+        if not is_direct or self._coding is not None or self.precompressed or self.path != self.path_args[0]:
+            return
+        names = ("Accept-Ranges", "Etag", "Last-Modified")
+        validators = "".join([f"{name}: {headers[name]}\r\n" for name in names]).encode("latin-1")
+        small = SmallFile(
+            file.path,
+            mark_of(file.stat),
+            content,
+            headers["Content-Type"],
+            headers["Etag"],
+            validators,
+            time.monotonic(),
+        )
+        with self._lock:
+            self._small_files.keep(root, self.path, small, file.stat, self.MAX_CACHED_CONTENT)
 
     # Headers
 
@@ -262,197 +233,13 @@ class StaticFileHandler(RequestHandler):
         has_version = "v" in self.request.query and "v" in self.request.query_arguments
         return self.CACHE_MAX_AGE if has_version else 0
 
-    # Where files are
 
-    def parse_url_path(self, url_path: str) -> str:
-        """Return the path of a file below the root, with the system's separators.
+_HOOKS: Final = attrgetter(
+    "_get_cached_version.__func__", "check_etag_header", "compute_etag", "finish", "flush", "get",
+    "get_absolute_path.__func__", "get_cache_time", "get_content.__func__", "get_content_size", "get_content_type",
+    "get_content_version.__func__", "get_modified_time", "head", "parse_url_path", "set_etag_header",
+    "set_extra_headers", "set_headers", "should_return_304", "validate_absolute_path", "write",
+)  # fmt: skip
+"""What a subclass may override. Where it has not, the answer follows from the file alone."""
 
-        Args:
-            url_path: the path from the URL, decoded.
-        """
-        return url_path if os.path.sep == "/" else url_path.replace("/", os.path.sep)
-
-    @classmethod
-    def get_absolute_path(cls, root: str, path: str) -> str:
-        """Return the absolute path of a file; it need not exist.
-
-        Args:
-            root: the directory from which files are served.
-            path: the path below it.
-
-        Raises:
-            HTTPError: the path leaves the root (403).
-        """
-        return join_paths(root, path)
-
-    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        """Return the path of the file that is to be sent, or None where the response is already finished.
-
-        Args:
-            root: the directory from which files are served.
-            absolute_path: what `get_absolute_path` returned.
-
-        Raises:
-            HTTPError: there is no such file (404), or it may not be served (403).
-        """
-        root = os.path.abspath(root)  # noqa: PTH100
-        if not is_below(absolute_path, root):
-            raise HTTPError(403, "%s is not in root static directory", self.path)
-        self._keep_open(file := OpenedFile(absolute_path))
-        if file.is_directory and self.default_filename is not None:
-            require_allowed_place(file, root, self.allowed_symlink_directory)
-            if not self.request.path.endswith("/"):
-                self._redirect_to_directory()
-                return None
-            self._keep_open(file := OpenedFile(os.path.join(absolute_path, self.default_filename)))  # noqa: PTH118
-        if not file.is_file:
-            raise HTTPError(403, "%s is not a file", self.path)
-        file.path = require_allowed_place(file, root, self.allowed_symlink_directory)
-        return file.path
-
-    def _redirect_to_directory(self) -> None:
-        path = self.request.path
-        if path.startswith(("//", "/\\")):
-            raise HTTPError(403, "cannot redirect path with two initial slashes")  # a browser takes it for a host
-        self.redirect(path + "/", permanent=True)
-
-    # What files hold
-
-    @classmethod
-    def get_content(
-        cls, abspath: str, start: int | None = None, end: int | None = None
-    ) -> Generator[bytes, None, None] | bytes:
-        """Return the content of a file, whole or in pieces; a subclass may get it from elsewhere.
-
-        Args:
-            abspath: the absolute path.
-            start: where the part begins, in bytes.
-            end: where it ends: the first byte that is not sent.
-        """
-        return _read_pieces(abspath, start or 0, end)
-
-    @classmethod
-    def get_content_version(cls, abspath: str) -> str:
-        """Return the version of a file, which changes when its content does: a hash.
-
-        Args:
-            abspath: the absolute path.
-
-        Raises:
-            ValueError: the content has more than `MAX_VERSION_CONTENT_SIZE` bytes.
-        """
-        content = cls.get_content(abspath)
-        digest = hashlib.sha512(usedforsecurity=False)
-        size = 0
-        for chunk in [content] if isinstance(content, bytes) else content:
-            size += len(chunk)
-            if size > cls.MAX_VERSION_CONTENT_SIZE:
-                raise ValueError(f"content is larger than MAX_VERSION_CONTENT_SIZE ({cls.MAX_VERSION_CONTENT_SIZE})")
-            digest.update(chunk)
-        return digest.hexdigest()
-
-    def get_content_size(self) -> int:
-        """Return the size of the file in bytes; a subclass that gets its content from elsewhere overrides this."""
-        return self._stat().st_size
-
-    def get_modified_time(self) -> dt.datetime | None:
-        """Return when the file was changed, in UTC and whole seconds, or None where that is not known."""
-        return dt.datetime.fromtimestamp(int(self._stat().st_mtime), dt.UTC)
-
-    def get_content_type(self) -> str:
-        """Return the media type of the file; a subclass may know better than its name tells."""
-        return guess_type(self.absolute_path)
-
-    # Versions
-
-    @classmethod
-    def make_static_url(cls, settings: dict[str, Any], path: str, include_version: bool = True) -> str:
-        """Return the URL of a static file; `RequestHandler.static_url` is the usual way to get it.
-
-        Args:
-            settings: the application's settings.
-            path: the path of the file below `static_path`.
-            include_version: whether the URL changes when the file does.
-
-        Raises:
-            HTTPError: the path leaves `static_path` (403).
-        """
-        url: str = settings.get("static_url_prefix", "/static/") + path
-        version = cls.get_version(settings, path) if include_version else None
-        return url if not version else f"{url}?v={version}"
-
-    @classmethod
-    def get_version(cls, settings: dict[str, Any], path: str) -> str | None:
-        """Return the version of a static file for its URL, or None where there is none.
-
-        Args:
-            settings: the application's settings.
-            path: the path of the file below `static_path`.
-        """
-        return cls._get_cached_version(cls.get_absolute_path(settings["static_path"], path))
-
-    @classmethod
-    def _get_cached_version(cls, abs_path: str) -> str | None:
-        try:
-            stat = os.stat(abs_path)  # noqa: PTH116
-        except (OSError, ValueError):
-            stat = None
-        if stat is not None:
-            with cls._lock:
-                version = cls._static_hashes.find(abs_path, mark_of(stat))
-            if version is not None:
-                return version
-        try:
-            version = cls.get_content_version(abs_path)
-        except (OSError, ValueError, HTTPError) as error:
-            general_log.error("could not open static file %r: %s", abs_path, error)
-            return None
-        if stat is not None:
-            cls._remember(abs_path, stat, version)
-        return version
-
-    @classmethod
-    def _remember(cls, path: str, stat: os.stat_result, version: str) -> None:
-        with cls._lock:
-            cls._static_hashes.keep(path, stat, version, cls.MAX_CACHED_VERSIONS)
-
-    def _find_version(self) -> str | None:
-        """Return the version of what is sent, or None where it is too large to have one."""
-        if self._version is not None:
-            return self._version
-        file = self._file
-        if file is None or not self._overrides_nothing("get_content_version", "_get_cached_version"):
-            return self._get_cached_version(self.absolute_path)
-        version = self._static_hashes.find(file.path, mark_of(file.stat))
-        if version is None and file.stat.st_size <= min(HASH_SIZE, self.MAX_VERSION_CONTENT_SIZE):
-            version = hash_file(file)
-            self._remember(file.path, file.stat, version)
-        self._version = version
-        return version
-
-    async def _hash_large_file(self, file: OpenedFile) -> None:
-        """Find the version of a large file without blocking the loop."""
-        if not self._overrides_nothing("get_content_version", "_get_cached_version"):
-            return
-        self._version = self._static_hashes.find(file.path, mark_of(file.stat))
-        if self._version is None and file.stat.st_size <= self.MAX_VERSION_CONTENT_SIZE:
-            self._version = await in_thread(hash_file, file)
-            self._remember(file.path, file.stat, self._version)
-
-
-def _read_pieces(path: str, start: int, end: int | None) -> Generator[bytes, None, None]:
-    with OpenedFile(path) as file:
-        while piece := file.read(start, PIECE_SIZE if end is None else min(PIECE_SIZE, end - start)):
-            yield piece
-            start += len(piece)
-
-
-def _function(cls: type, name: str) -> object:
-    method: Any = getattr(cls, name)
-    return cast("object", getattr(method, "__func__", method))
-
-
-_ORIGINALS = {
-    name: _function(StaticFileHandler, name)
-    for name in ("get_content", "get_content_size", "get_content_version", "_get_cached_version", "write", "flush")
-}
+_PLAIN: Final = _HOOKS(StaticFileHandler)

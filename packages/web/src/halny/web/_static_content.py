@@ -100,8 +100,24 @@ def guess_type(path: str) -> str:
     return mime_type
 
 
+def read_small(file: OpenedFile, part: ByteRange) -> bytes:
+    """Return a part of a file that is no larger than `WHOLE_SIZE`.
+
+    Args:
+        file: the file.
+        part: the part.
+
+    Raises:
+        HTTPError: the file has become shorter (500).
+    """
+    count = part.stop - part.start
+    data = file.read(part.start, count) if count else b""
+    _require(len(data), count)
+    return data
+
+
 async def send(handler: RequestHandler, file: OpenedFile, part: ByteRange, *, may_bypass: Callable[[], bool]) -> None:
-    """Write a part of a file as a handler's body, whose headers are set.
+    """Write a large part of a file as a handler's body, whose headers are set.
 
     Args:
         handler: answers with the file.
@@ -115,11 +131,6 @@ async def send(handler: RequestHandler, file: OpenedFile, part: ByteRange, *, ma
         StreamClosedError: the client is gone.
     """
     start, count = part.start, part.stop - part.start
-    if count <= WHOLE_SIZE:
-        data = file.read(start, count) if count else b""
-        _require(len(data), count)
-        handler.write(data)
-        return  # it leaves with the head when the handler finishes
     await handler.flush()
     if may_bypass():
         connection = handler.request.connection

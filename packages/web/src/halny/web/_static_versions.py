@@ -28,6 +28,11 @@ def mark_of(stat: os.stat_result) -> Mark:
     return (stat.st_ino, stat.st_dev, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
+def is_settled(stat: os.stat_result) -> bool:
+    """Return whether a further change of a file would show in its times."""
+    return time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) >= SETTLING_TIME
+
+
 def version_of_metadata(stat: os.stat_result) -> str:
     """Return a version that follows from a file's size and time of change, for files too large to be hashed."""
     return hashlib.sha1(f"{stat.st_size}-{stat.st_mtime_ns}".encode(), usedforsecurity=False).hexdigest()
@@ -54,7 +59,7 @@ class VersionCache(dict[str, "str | None"]):
             version: the version.
             limit: how many versions are remembered.
         """
-        if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) < SETTLING_TIME:
+        if not is_settled(stat):
             return
         if path not in self:
             while self and len(self) >= limit:
