@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from halny.template import DictLoader, ParseError, Template, TemplateNotFound, _compile
+from halny.template import DictLoader, ParseError, Template, TemplateNotFound, _emit
 from halny.template._errors import MAX_SHOWN
 from halny.template._loaders import MAX_LOADING
 from halny.template._parse import MAX_BRANCHES, MAX_DEPTH
@@ -251,8 +251,8 @@ def test_includes_of_a_page() -> None:
 
 
 def test_pieces_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _compile.MAX_PIECES == 50_000
-    monkeypatch.setattr(_compile, "MAX_PIECES", 500)
+    assert _emit.MAX_PIECES == 50_000
+    monkeypatch.setattr(_emit, "MAX_PIECES", 500)
     # Each block is put out where its name stands, so every one of these doubles the page.
     blocks = [
         f"{{% block b{n} %}}{{% block b{n + 1} %}}{{% end %}}{{% block b{n + 1} %}}{{% end %}}{{% end %}}"

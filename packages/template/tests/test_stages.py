@@ -8,7 +8,8 @@ from types import FunctionType
 import pytest
 
 from halny.template import ParseError
-from halny.template._compile import STRIDE, Form, compile_code, compile_tree
+from halny.template._compile import compile_code, compile_tree
+from halny.template._emit import STRIDE, Form
 from halny.template._nodes import Apply, Block, Code, File, If, Include, Jump, Loop, Output, Text, Try
 from halny.template._parse import parse
 from halny.template._python import Fragment, awaits, moved, parse_code, parse_expression, parse_handler, parse_head

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from halny.template import DictLoader, Template
-from halny.template._compile import CHUNK_PIECES
+from halny.template._emit import CHUNK_PIECES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

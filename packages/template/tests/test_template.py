@@ -5,11 +5,13 @@ from __future__ import annotations
 import decimal
 import enum
 import threading
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from halny.template import DictLoader, ParseError, Template
+from halny.template._runtime import DEFAULTS
 from halny.template.escape import xhtml_escape
 
 if TYPE_CHECKING:
@@ -468,6 +470,22 @@ def test_code_is_readable_source() -> None:
     assert "for x in y:" in code
     compile(code, "a.html", "exec")
     assert Template("{{ await x }}").code.count("async def") == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"a{{ '\n'.join(x) }}{b}",
+        r"""{% for y in x %}{{ y + '\n' + "'" }}{% end %}""",
+        r"""{{ f"{x}" + '\n' + "'" + '''"''' }}""",
+    ],
+)
+def test_code_with_backslashes_and_quotes(source: str) -> None:
+    code = Template(source).code
+    names: dict[str, Any] = {}
+    exec(compile(code, "x", "exec"), {"x": ["1", "{"]}, names)  # what is readable is Python too
+    execute = FunctionType(names["_tt_execute"].__code__, {"x": ["1", "{"]}, None, DEFAULTS)
+    assert execute().encode() == Template(source).generate(x=["1", "{"])
 
 
 def test_a_template_renders_again_after_an_error_and_in_many_threads() -> None:

@@ -9,7 +9,7 @@ Templates are programs, with the rights of the program that renders them. Values
 template or its loader says otherwise.
 
 The way of a template: tokens (`_tokens`) → nodes (`_parse`) → one page with all that it extends and includes
-(`_resolve`) → Python's syntax tree and code (`_compile`) → `Template`. Each stage knows only the one before it.
+(`_resolve`) → Python's syntax tree (`_emit`) → code (`_compile`) → `Template`. Each stage knows only the one before it.
 Importing this package loads neither asyncio nor ssl.
 """
 

@@ -3,7 +3,7 @@
 The functions reach that code as the defaults of its parameters, so that no name of the user's namespace can take
 their place, and their lookup is that of a local variable.
 
-A value that is exactly a `str` or an `int` never comes here: the code itself tests for those (see `_compile`).
+A value that is exactly a `str` or an `int` never comes here: the code itself tests for those (see `_emit`).
 `str` and `bytes` of any class stand for their own characters; every other value for what its `str()` says.
 """
 

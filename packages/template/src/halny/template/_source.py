@@ -13,7 +13,7 @@ from ._errors import ParseError
 
 MAX_LINES = 1 << 20
 """The limit of lines in one template. The number of a line shares a 32-bit integer with the number of the file
-(see `_compile`); a million lines leave room for 2,000 files in one page, and nobody writes either."""
+(see `_emit`); a million lines leave room for 2,000 files in one page, and nobody writes either."""
 
 
 @final

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
 from contextlib import aclosing
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
-from ._compile import Form, compile_code, compile_tree
+from ._compile import compile_code, compile_tree
+from ._emit import Form
 from ._errors import ParseError
 from ._parse import parse
 from ._resolve import resolve
@@ -16,6 +16,7 @@ from ._runtime import DEFAULTS
 from ._source import Source
 from ._text import to_unicode, utf8, xhtml_escape
 from ._tracebacks import point_at_templates
+from ._trees import source
 from ._whitespace import default_mode, filter_whitespace
 from .escape import json_encode, linkify, squeeze, url_escape
 
@@ -134,7 +135,7 @@ class Template:
     def code(self) -> str:
         """The Python that the template has become, made readable when it is asked for."""
         if self._code is None:
-            self._code = f"# {self.name}\n{ast.unparse(compile_tree(self._page, self._form).tree)}\n"
+            self._code = f"# {self.name}\n{source(compile_tree(self._page, self._form).tree)}\n"
         return self._code
 
     @property

@@ -1,7 +1,7 @@
 """Tracebacks that point at the lines of templates, and show them.
 
 A page's code is one function with one file name, so the lines of the other files in it (what it extends and includes)
-bear numbers that say which file they are from (see `_compile`). When an exception passes through a page, the entries
+bear numbers that say which file they are from (see `_emit`). When an exception passes through a page, the entries
 of its traceback with such numbers are replaced by entries with the right name and line, and the texts of all files of
 the page are handed to `linecache`, which is where every printer of tracebacks looks for them.
 
@@ -15,7 +15,7 @@ import linecache
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ._compile import STRIDE
+from ._emit import STRIDE
 
 if TYPE_CHECKING:
     from types import CodeType
