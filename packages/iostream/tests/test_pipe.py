@@ -1,3 +1,6 @@
+# pyright: reportPrivateUsage=false
+# (limits and platform switches are set for the tests)
+
 from __future__ import annotations
 
 import asyncio
@@ -6,7 +9,9 @@ import tempfile
 
 import pytest
 
-from halny.iostream import PipeIOStream, StreamClosedError
+from halny.iostream import PipeIOStream, StreamClosedError, _pipe, _socket
+
+from .streampairs import pipe, unix
 
 
 async def test_a_reader_that_leaves_ends_the_writer() -> None:
@@ -39,6 +44,7 @@ async def test_a_file_can_not_be_polled() -> None:
         stream = PipeIOStream(os.dup(file.fileno()))
         with pytest.raises(PermissionError):
             stream.read_bytes(1)
+        assert not stream.reading()
         stream.close()
 
 
@@ -49,3 +55,24 @@ async def test_nodelay_means_nothing_to_a_pipe() -> None:
     assert stream.get_fd_error() is None
     stream.close()
     os.close(reader)
+
+
+async def test_without_gathering_system_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pipe, "_CAN_GATHER", False)
+    monkeypatch.setattr(_socket, "_CAN_GATHER", False)
+    for first, second in (await pipe(), await unix()):
+        written = first.write([b"one ", b"two", bytes(100_000)])
+        assert await second.read_bytes(7) == b"one two"
+        assert len(await second.read_bytes(100_000)) == 100_000
+        await written
+        first.close()
+        second.close()
+
+
+async def test_the_public_hooks() -> None:
+    writer, reader = await pipe()
+    assert reader.read_from_fd(bytearray(1)) is None
+    assert writer.write_to_fd(memoryview(b"x")) == 1
+    assert reader.read_from_fd(bytearray(1)) == 1
+    writer.close()
+    reader.close()

@@ -86,6 +86,9 @@ def test_stopping_before_the_loop_runs() -> None:
     server.stop()
     server.stop()
     assert server._sockets == {}
+    listening(server)
+    server.stop()
+    assert server._sockets == {}
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
     loop.close()

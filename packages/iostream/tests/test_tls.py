@@ -320,3 +320,70 @@ async def test_tls_on_a_transport_looks_like_tls_on_a_socket() -> None:
         await client.wait_for_handshake()
     while not (client._released() and server._released()):  # pyright: ignore[reportPrivateUsage]
         await asyncio.sleep(0)
+
+
+class _Moody:
+    """A socket with TLS that has other wishes first, as it has when keys are renewed."""
+
+    def __init__(self, real: ssl.SSLSocket, **wishes: list[Exception]) -> None:
+        self.real = real
+        self.wishes = wishes
+
+    def __getattr__(self, name: str) -> Any:
+        if self.wishes.get(name):
+            wish = self.wishes[name].pop(0)
+
+            def refuse(*args: Any) -> Any:
+                raise wish
+
+            return refuse
+        return getattr(self.real, name)
+
+
+class TestRenewal:
+    async def test_a_read_that_has_to_write(self) -> None:
+        client, server = await tls()
+        assert isinstance(client, SSLIOStream)
+        client.socket = _Moody(client.socket, recv=[ssl.SSLWantWriteError()], recv_into=[ssl.SSLWantWriteError()])
+        server.write(b"abcdef")
+        assert await client.read_bytes(3) == b"abc"
+        server.write(b"123456")
+        target = bytearray(9)
+        assert await client.read_into(target) == 9
+        assert target == b"def123456"
+        client.socket = client.socket.real
+        client.close()
+        server.close()
+
+    async def test_a_write_that_has_to_read(self) -> None:
+        client, server = await tls()
+        assert isinstance(client, SSLIOStream)
+        client.socket = _Moody(client.socket, send=[ssl.SSLWantReadError(), ssl.SSLWantWriteError()])
+        written = client.write(b"abc")
+        server.write(b"wakes the reader")
+        assert await server.read_bytes(3) == b"abc"
+        await written
+        assert await client.read_bytes(5) == b"wakes"
+        client.socket = client.socket.real
+        client.close()
+        server.close()
+
+    async def test_a_handshake_that_has_to_wait_for_room(self) -> None:
+        client, server = sides(client_context(), server_context())
+        client.socket = _Moody(client.socket, do_handshake=[ssl.SSLWantWriteError()])
+        await asyncio.gather(client.wait_for_handshake(), server.wait_for_handshake())
+        client.socket = client.socket.real
+        client.close()
+        server.close()
+
+    async def test_the_public_hooks(self) -> None:
+        client, server = await tls()
+        assert client.read_from_fd(bytearray(1)) is None
+        assert client.write_to_fd(memoryview(b"x")) == 1
+        assert await server.read_bytes(1) == b"x"
+        assert isinstance(client, SSLIOStream)
+        client.socket = _Moody(client.socket, send=[ssl.SSLWantWriteError()])
+        assert client.write_to_fd(memoryview(b"x")) == 0
+        client.socket = client.socket.real
+        client.close()
+        server.close()

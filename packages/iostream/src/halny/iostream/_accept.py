@@ -1,8 +1,8 @@
 """Accepting connections on a listening socket, fairly and through a shortage of descriptors.
 
 One turn of the loop accepts a bounded number, so a flood of connections can't starve those already open. When the
-process or the system runs out of descriptors or memory, a level-triggered loop would spin on the waiting connection:
-accepting pauses for a moment instead and says so once.
+process or the system runs out of descriptors or memory, or `accept` fails in any other way that lasts, the loop would
+spin on the waiting connection: accepting pauses for a moment instead and says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,23 @@ ACCEPTS_PER_TURN = 64
 ACCEPT_PAUSE_SECONDS = 1.0
 """Pause after running out of descriptors, as long as asyncio's own servers pause."""
 
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_NETWORK_ERRORS = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ECONNABORTED",
+        "EHOSTDOWN",
+        "EHOSTUNREACH",
+        "ENETDOWN",
+        "ENETUNREACH",
+        "ENONET",
+        "ENOPROTOOPT",
+        "EOPNOTSUPP",
+        "EPERM",
+        "EPROTO",
+    )
+    if hasattr(errno, name)
+)
+"""What `accept` tells about a connection that broke before it was accepted, see accept(2); the next may be well."""
 
 general_log = logging.getLogger("halny.general")
 app_log = logging.getLogger("halny.application")
@@ -81,11 +97,9 @@ class _Acceptor:
                 connection, address = self._sock.accept()
             except (BlockingIOError, InterruptedError):
                 return
-            except ConnectionAbortedError:
-                continue  # the peer was gone before it was accepted
             except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
+                if error.errno in _NETWORK_ERRORS:
+                    continue
                 self._pause_for(error)
                 return
             self._hand_over(connection, address)

@@ -185,7 +185,11 @@ class ReadingSide(StreamCore):
         self._read = read
         self._read_future = future
         if not self._notices:
-            self._watch_reading()
+            try:
+                self._watch_reading()
+            except BaseException:  # what the stream is on can't be watched
+                self._read = self._read_future = None
+                raise
         return future
 
     def _check_idle(self) -> None:

@@ -87,7 +87,7 @@ def _addresses(port: int, address: str | None, family: int, flags: int) -> Itera
 def _bind_one(info: _AddressInfo, port: int, backlog: int, reuse_port: bool) -> socket.socket | None:
     """Returns the listening socket, or None where the machine lacks the family or address (IPv6 in a container)."""
     family, kind, proto, _, address = info
-    # A link-local address with a zone that Windows and macOS resolve for "::" can't be bound (scope id in the name).
+    # macOS has this address for "localhost" too; without its zone it can't be bound.
     if sys.platform == "darwin" and address[0] == "fe80::1" and family == socket.AF_INET6:
         return None
     try:

@@ -168,8 +168,6 @@ class TCPServer:
 
     def stop(self) -> None:
         """Stops listening and closes the listening sockets; connections already accepted go on."""
-        if self._stopped:
-            return
         self._stopped = True
         for sock in self._sockets.values():
             self._stop_serving(sock)

@@ -162,6 +162,17 @@ class TransportStream(IOStream):
         """
         return None
 
+    def write_to_fd(self, data: memoryview) -> int:
+        """Hands `data` to the transport.
+
+        Args:
+            data: What to send.
+        """
+        try:
+            return self._send(data)
+        except BlockingIOError:
+            return 0
+
     def set_nodelay(self, value: bool) -> None:
         """Sends small writes at once; asyncio's own transports do from the start.
 
