@@ -44,7 +44,16 @@ def table_data() -> list[list[int | str]]:
 
 
 TABLE = "<table>\n{% for row in table %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% END %}</tr>\n{% END %}</table>\n"
-TABLE_MAKO = "<table>\n% for row in table:\n<tr>\\\n% for cell in row:\n<td>${cell}</td>\\\n% endfor\n</tr>\n% endfor\n</table>\n"
+TABLE_MAKO = r"""<table>
+% for row in table:
+<tr>\
+% for cell in row:
+<td>${cell}</td>\
+% endfor
+</tr>
+% endfor
+</table>
+"""
 
 
 def table() -> Calls:

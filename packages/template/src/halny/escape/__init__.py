@@ -1,6 +1,4 @@
-"""Escaping and unescaping of HTML, JSON and URLs: [`halny.template.escape`][halny.template.escape] under its short
-name.
-"""
+"""Escaping and unescaping of HTML, JSON and URLs: `halny.template.escape` under its short name."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class Template:
 
         Args:
             kwargs: The namespace: what the template can use, besides the loader's namespace and the functions of
-                [`halny.template.escape`][halny.template.escape].
+                `halny.template.escape`.
 
         Returns:
             The page in UTF-8.

@@ -45,7 +45,11 @@ unicode_type = str
 """The type of text, under the name that code for Python 2 and 3 knows."""
 
 native_str = to_unicode
+"""`to_unicode`, under a name from the days of Python 2."""
+
 to_basestring = to_unicode
+"""`to_unicode`, under a name from the days of Python 2."""
+
 _unicode = to_unicode
 
 # "<!--" and "<script" change how a browser reads the rest of a script, as "</" may end it. In JSON all of them are
