@@ -239,7 +239,10 @@ class HTTPServerRequest:
     def has_body(self) -> bool:
         """Whether the head announces a body."""
         head = self._head
-        return bool(self.body) if head is None else head.chunked or head.content_length > 0
+        if head is not None:
+            return head.chunked or head.content_length > 0
+        headers = self.headers
+        return bool(self.body) or "Transfer-Encoding" in headers or headers.get("Content-Length", "0").strip("0") != ""
 
     def check_arguments(self) -> None:
         """Check that the query has no more arguments than are allowed.

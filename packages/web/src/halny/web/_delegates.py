@@ -135,12 +135,13 @@ class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
 class HandlerDelegate(_Call, HTTPMessageDelegate):
     """Runs a handler in the delegate way."""
 
-    __slots__ = ("_pieces", "_tasks")
+    __slots__ = ("_context", "_pieces", "_tasks")
 
     def __init__(self, *args: Any) -> None:
         _Call.__init__(self, *args)
         self._pieces: list[bytes] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._context = contextvars.copy_context()
 
     def endpoint(self) -> Endpoint:
         """Return the endpoint that does the same."""
@@ -162,14 +163,15 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
         self.request.check_arguments()
         self._run()
         assert self.handler is not None
-        return self.handler.prepared()
+        return self._context.run(self.handler.prepared)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """See `HTTPMessageDelegate`."""
-        if self.handler is not None:
-            return self.hand_over(chunk)
-        self._pieces.append(chunk)
-        return None
+        if self.handler is None:
+            self._pieces.append(chunk)
+            return None
+        taken = self._context.run(self.hand_over, chunk)
+        return None if taken is None else self._start(cast("Coroutine[Any, Any, None]", taken))
 
     def finish(self) -> None:
         """See `HTTPMessageDelegate`."""
@@ -182,20 +184,27 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
         request.parse_body()
         self._run()
 
+    def on_connection_close(self) -> None:
+        """See `HTTPMessageDelegate`."""
+        self._context.run(super().on_connection_close)
+
     def _run(self) -> None:
-        coroutine = self.execute()
-        if coroutine is None:
-            return
-        context = contextvars.copy_context()
+        coroutine = self._context.run(self.execute)
+        if coroutine is not None:
+            self._start(coroutine)
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine in the context of the request, which nothing else has while a delegate is told of it."""
         loop = asyncio.get_running_loop()
         task: asyncio.Task[None]
         if sys.version_info >= (3, 12):
-            task = asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
+            task = asyncio.Task(coroutine, loop=loop, context=self._context, eager_start=True)
         else:
-            task = loop.create_task(coroutine, context=context)
+            task = loop.create_task(coroutine, context=self._context)
         if not task.done():
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        return task
 
 
 @final

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from halny.web import Application, Finish, HTTPError, RequestHandler
+
+from ._helpers import Answer, handler, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from tools.strict_tests.logs import ExpectLog
+
+APPLICATION, GENERAL = "halny.application", "halny.general"
+
+
+def page(status: int, reason: str) -> bytes:
+    return f"<html><title>{status}: {reason}</title><body>{status}: {reason}</body></html>".encode()
+
+
+async def ask(get: Callable[[Any], object], **settings: Any) -> Answer:
+    async with serving(Application([("/", handler(get))], **settings)) as server:
+        return await server.get("/")
+
+
+def raising(error: BaseException) -> Callable[[Any], object]:
+    def get(self: RequestHandler) -> None:
+        self.set_header("X-Before", "1")
+        self.write("before")
+        raise error
+
+    return get
+
+
+async def test_an_exception_is_a_page_and_one_line_with_its_traceback(expect_log: ExpectLog) -> None:
+    error = ValueError("secret")
+    with expect_log(APPLICATION, r"^uncaught exception GET / \(127\.0\.0\.1\)\n", logging.ERROR, count=1) as records:
+        answer = await ask(raising(error))
+    assert (answer.status, answer.body) == (500, page(500, "Internal Server Error"))
+    assert "X-Before" not in answer.names
+    assert records[0].exc_info is not None
+    assert records[0].exc_info[1] is error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (HTTPError(404), 404, "Not Found"),
+        (HTTPError(), 500, "Internal Server Error"),
+        (HTTPError(404, reason="Gone Fishing"), 404, "Gone Fishing"),
+        (HTTPError(404, reason="a\r\nX-Evil: 1"), 404, "Unknown"),
+        (HTTPError(404, reason="<script>"), 404, "Unknown"),
+        (HTTPError(777), 777, "Unknown"),
+        (HTTPError(200), 200, "OK"),
+    ],
+)
+async def test_http_errors_without_a_message_log_nothing(error: HTTPError, status: int, reason: str) -> None:
+    answer = await ask(raising(error))
+    assert (answer.status, answer.reason, answer.body) == (status, reason, page(status, reason))
+    assert "X-Evil" not in answer.names
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_http_errors_without_a_body(status: int) -> None:
+    answer = await ask(raising(HTTPError(status)))
+    assert (answer.status, answer.body) == (status, b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (HTTPError(404, "no %s", "cake"), "404 GET / (127.0.0.1): no cake"),
+        (HTTPError(404, "100%"), "404 GET / (127.0.0.1): 100%"),
+        (HTTPError(404, "%s"), "404 GET / (127.0.0.1): %s"),
+    ],
+)
+async def test_the_message_of_an_http_error_is_a_warning(error: HTTPError, message: str, expect_log: ExpectLog) -> None:
+    with expect_log(GENERAL, "", logging.WARNING, count=1) as records:
+        answer = await ask(raising(error))
+    assert records[0].getMessage() == message
+    assert (records[0].exc_info, answer.body) == (None, page(404, "Not Found"))
+
+
+async def test_a_message_that_can_not_be_put_together_still_gives_the_page(expect_log: ExpectLog) -> None:
+    with expect_log(APPLICATION, "error in exception logger", count=1):
+        assert (await ask(raising(HTTPError(404, "%s %s", "one")))).status == 404
+
+
+async def test_finish_ends_as_it_stands() -> None:
+    def get(self: RequestHandler) -> None:
+        self.set_status(202)
+        self.set_header("X-A", "1")
+        self.write("part")
+        raise Finish
+
+    answer = await ask(get)
+    assert (answer.status, answer.header("X-A"), answer.body) == (202, "1", b"part")
+    assert (await ask(raising(Finish(" end")))).body == b"before end"
+
+    def finished(self: RequestHandler) -> None:
+        self.finish("all")
+        raise Finish
+
+    assert (await ask(finished)).body == b"all"
+
+
+async def test_send_error_by_hand() -> None:
+    answer = await ask(lambda self: self.send_error(410))
+    assert answer.body == page(410, "Gone")
+    assert (await ask(lambda self: self.send_error(400, reason="Try again"))).reason == "Try again"
+    assert (await ask(lambda self: self.send_error(400, reason="a\nb"))).reason == "Unknown"
+
+
+@pytest.mark.parametrize("finished", [False, True])
+async def test_no_error_page_after_the_head(finished: bool, expect_log: ExpectLog) -> None:
+    def get(self: RequestHandler) -> None:
+        self.write("a")
+        if finished:
+            self.finish()
+        else:
+            self.flush()
+        self.send_error(500)
+
+    with expect_log(GENERAL, "cannot send error response after headers written", logging.ERROR, count=1):
+        answer = await ask(get)
+    assert answer.body == (b"a" if finished else b"a<broken off>")
+
+
+async def test_an_exception_in_the_middle_breaks_the_response_off(expect_log: ExpectLog) -> None:
+    ended: list[int] = []
+
+    class Middle(RequestHandler):
+        async def get(self) -> None:
+            self.write("a")
+            await self.flush()
+            raise ValueError
+
+        def on_finish(self) -> None:
+            ended.append(self.get_status())
+
+    async with serving(Application([("/", Middle)])) as server:
+        with expect_log(APPLICATION, "uncaught exception", count=1):
+            assert (await server.get("/")).body == b"a<broken off>"
+        assert (ended, server.log) == ([200], [(200, "/")])
+
+
+async def test_an_exception_after_the_end_is_only_logged(expect_log: ExpectLog) -> None:
+    def get(self: RequestHandler) -> None:
+        self.finish("all")
+        raise ValueError
+
+    with expect_log(APPLICATION, "uncaught exception", count=1):
+        assert (await ask(get)).body == b"all"
+
+
+async def test_tracebacks_are_shown_where_they_are_asked_for(expect_log: ExpectLog) -> None:
+    with expect_log(GENERAL, "no cake", count=1):
+        answer = await ask(raising(HTTPError(404, "no %s", "cake")), serve_traceback=True)
+    assert (answer.status, answer.header("Content-Type")) == (404, "text/plain; charset=UTF-8")
+    assert answer.text.startswith("Traceback (most recent call last):\n")
+    assert answer.text.endswith("HTTPError: HTTP 404: Not Found (no cake)\n")
+    by_hand = await ask(lambda self: self.send_error(404), serve_traceback=True)
+    assert by_hand.body == page(404, "Not Found")
+
+
+async def test_a_subclass_writes_its_own_pages(expect_log: ExpectLog) -> None:
+    seen: dict[str, Any] = {}
+
+    class Own(RequestHandler):
+        def get(self) -> None:
+            raise HTTPError(409, reason="Clash")
+
+        def write_error(self, status_code: int, **kwargs: Any) -> None:
+            seen.update(kwargs)
+            self.write(f"{status_code} {self._reason}")
+
+    async with serving(Application([("/", Own)])) as server:
+        answer = await server.get("/")
+        assert (answer.status, answer.body) == (409, b"409 Clash")
+        assert isinstance(seen["exc_info"][1], HTTPError)
+        assert (await server.post("/")).body == b"405 Method Not Allowed"
+
+
+@pytest.mark.parametrize("status", [500, 204])
+async def test_a_page_that_fails_leaves_what_it_has_written(status: int, expect_log: ExpectLog) -> None:
+    class Failing(RequestHandler):
+        def get(self) -> None:
+            raise HTTPError(status)
+
+        def write_error(self, status_code: int, **kwargs: Any) -> None:
+            self.write("partly")
+            raise KeyError
+
+    async with serving(Application([("/", Failing)])) as server:
+        with expect_log(APPLICATION, "uncaught exception in write_error", count=1):
+            answer = await server.get("/")
+    assert (answer.status, answer.body) == (status, b"" if status == 204 else b"partly")
+
+
+async def test_a_page_that_can_not_be_sent_breaks_off(expect_log: ExpectLog) -> None:
+    class Short(RequestHandler):
+        def get(self) -> None:
+            raise HTTPError(404)
+
+        def write_error(self, status_code: int, **kwargs: Any) -> None:
+            self.set_header("Content-Length", 5)
+
+    async with serving(Application([("/", Short)])) as server:
+        with expect_log(APPLICATION, "cannot send error response", count=1):
+            assert await server.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+
+
+async def test_a_subclass_logs_in_its_own_way() -> None:
+    logged: list[tuple[object, object, bool]] = []
+
+    class Own(RequestHandler):
+        def get(self) -> None:
+            raise ValueError("x")
+
+        def log_exception(
+            self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+        ) -> None:
+            logged.append((typ, str(value), tb is not None))
+
+    async with serving(Application([("/", Own)])) as server:
+        assert (await server.get("/")).status == 500
+    assert logged == [(ValueError, "x", True)]
+
+
+async def test_a_logger_that_fails_does_not_keep_the_page_back(expect_log: ExpectLog) -> None:
+    class Own(RequestHandler):
+        def get(self) -> None:
+            raise ValueError("x")
+
+        def log_exception(self, *args: object) -> None:
+            raise RuntimeError
+
+    async with serving(Application([("/", Own)])) as server:
+        with expect_log(APPLICATION, "error in exception logger", count=1):
+            assert (await server.get("/")).status == 500
+
+
+async def test_the_summary_of_a_request_can_be_changed(expect_log: ExpectLog) -> None:
+    class Own(RequestHandler):
+        def get(self) -> None:
+            raise HTTPError(400, "bad")
+
+        def _request_summary(self) -> str:
+            return "somebody"
+
+    async with serving(Application([("/", Own)])) as server:
+        with expect_log(GENERAL, "^400 somebody: bad$", count=1):
+            await server.get("/")
+
+
+async def test_an_await_that_is_cancelled_is_an_error_like_others(expect_log: ExpectLog) -> None:
+    async def get(self: RequestHandler) -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    with expect_log(APPLICATION, "uncaught exception", count=1) as records:
+        assert (await ask(get)).status == 500
+    assert records[0].exc_info is not None
+    assert isinstance(records[0].exc_info[1], asyncio.CancelledError)
