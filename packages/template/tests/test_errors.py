@@ -226,6 +226,8 @@ def test_branches() -> None:
 def test_lines() -> None:
     with pytest.raises(ParseError, match=f"more than {MAX_LINES} lines"):
         Template("\n" * MAX_LINES)
+    with pytest.raises(ParseError, match=f"more than {MAX_LINES} lines"):
+        Template("{{ (" + "\r" * MAX_LINES + "x) }}")
 
 
 def test_chain_of_templates() -> None:
@@ -281,3 +283,5 @@ def test_template_not_found() -> None:
     assert isinstance(error, FileNotFoundError)
     assert isinstance(error, KeyError)
     assert (str(error), error.name) == ("no such template: 'a.html'", "a.html")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.name) == (TemplateNotFound, str(error), "a.html")

@@ -64,10 +64,17 @@ class TemplateNotFound(FileNotFoundError, KeyError):
 
     name: str
     """The name that was asked for."""
+    reason: str
+    """Why there is no such template."""
 
     def __init__(self, name: str, reason: str = "no such template") -> None:
         super().__init__(f"{reason}: {name!r}")
         self.name = name
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[TemplateNotFound], tuple[str, str]]:
+        # An OSError would be made again from its message.
+        return type(self), (self.name, self.reason)
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -12,8 +12,8 @@ from typing import final
 from ._errors import ParseError
 
 MAX_LINES = 1 << 20
-"""The limit of lines in one template. The number of a line shares a 32-bit integer with the number of the file
-(see `_emit`); a million lines leave room for 2,000 files in one page, and nobody writes either."""
+"""The limit of line ends, LF or CR, in one template. The number of a line shares a 32-bit integer with the number of
+the file (see `_emit`); a million lines leave room for 2,000 files in one page, and nobody writes either."""
 
 
 @final
@@ -32,7 +32,8 @@ class Source:
             starts.append(at + 1)
             at = text.find("\n", at + 1)
         self._starts = starts
-        if len(starts) > MAX_LINES:
+        # Python ends a line at a lone CR too.
+        if len(starts) + text.count("\r") > MAX_LINES:
             raise ParseError(f"more than {MAX_LINES} lines", name, MAX_LINES)
 
     def __repr__(self) -> str:
