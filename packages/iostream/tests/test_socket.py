@@ -110,6 +110,11 @@ def end(request: pytest.FixtureRequest) -> Any:
         sock.close()
 
 
+async def arrived(stream: IOStream, count: int) -> None:
+    while len(stream._read_buffer) < count:  # pyright: ignore[reportPrivateUsage]
+        await asyncio.sleep(0)
+
+
 async def fails(future: asyncio.Future[Any], cause: type[BaseException] | None) -> None:
     with pytest.raises(StreamClosedError) as caught:
         await future
@@ -131,7 +136,7 @@ class TestAPeerThatEnds:
         stream = IOStream(left)
         right.sendall(b"half a li")
         pending = stream.read_until(b"\n")
-        await asyncio.sleep(0.01)
+        await arrived(stream, 9)
         await fails(pending, end(right))
         assert await stream.read_bytes(9) == b"half a li"
 
@@ -161,7 +166,7 @@ class TestAPeerThatEnds:
         stream = IOStream(left)
         pending = stream.read_until_close()
         right.sendall(b"all of it?")
-        await asyncio.sleep(0.01)
+        await arrived(stream, 10)
         cause = end(right)
         if cause is None:
             assert await pending == b"all of it?"
@@ -422,6 +427,32 @@ async def test_connections_leave_no_memory_behind() -> None:
         await connection()
     gc.collect()
     assert len(gc.get_objects()) < before + 50
+
+
+async def test_a_subclass_may_keep_bytes_of_its_own() -> None:
+    class Doubling(IOStream):
+        kept = b""
+
+        def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+            if not self.kept:
+                received = bytearray(100)
+                count = super().read_from_fd(received)
+                if not count:
+                    return count
+                self.kept = bytes(received[:count]) * 50
+            piece, self.kept = self.kept[:10], self.kept[10:]
+            buf[: len(piece)] = piece
+            return len(piece)
+
+    left, right = tcp_sockets()
+    stream = Doubling(left)
+    right.sendall(b"ab")
+    for _ in range(20):
+        assert await stream.read_bytes(5) in (b"ababa", b"babab")
+    right.sendall(b"cd")
+    right.close()
+    assert await stream.read_until_close() == b"cd" * 50
+    stream.close()
 
 
 async def test_a_subclass_may_override_the_public_hooks() -> None:

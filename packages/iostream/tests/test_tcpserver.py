@@ -188,7 +188,6 @@ async def test_a_peer_that_leaves_is_not_an_error(farewell: Any, caplog: pytest.
     address = listening(server)
     sock = socket.create_connection(address)
     sock.sendall(b"half a li")
-    await asyncio.sleep(0.01)
     farewell(sock)
     while not any("connection from" in record.getMessage() for record in caplog.records):
         await asyncio.sleep(0)

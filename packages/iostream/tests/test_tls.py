@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import select
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -294,7 +295,7 @@ class TestStartTLS:
         left, right = tcp_sockets()
         stream = IOStream(left)
         reset(right)
-        await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(select.select, [left], [], [], 10) != ([], [], [])
         with pytest.raises(StreamClosedError):
             await stream.start_tls(False, client_context(), "localhost")
 

@@ -61,6 +61,7 @@ class BaseIOStream(WritingSide):
         # Whoever overrides a public hook means it to be used, instead of the faster one of the class above.
         if "read_from_fd" in cls.__dict__ and "_receive" not in cls.__dict__:
             cls._receive = BaseIOStream._receive  # type: ignore[method-assign]
+            cls._receives_whole = False  # it may keep bytes that no poller sees
         if "write_to_fd" in cls.__dict__ and "_send" not in cls.__dict__:
             cls._send = BaseIOStream._send  # type: ignore[method-assign]
             cls._send_some = WritingSide._send_some  # type: ignore[method-assign]
@@ -163,8 +164,18 @@ class BaseIOStream(WritingSide):
             raise BlockingIOError
         return len(target), count, read.received(count) if count else None
 
+    def _may_hide_bytes(self) -> bool:
+        """Tells whether there may be bytes to receive that the poller does not see."""
+        return not self._receives_whole
+
     def _receive_later(self) -> None:
         """Called when a turn was used up; a descriptor that is still readable calls again by itself."""
+        if self._state is OPEN and self._may_hide_bytes():
+            self._loop.call_soon(self._receive_more)
+
+    def _receive_more(self) -> None:
+        if self._state is OPEN and self.reading():
+            self._on_readable()
 
     def _read_ahead(self) -> None:
         self._forget_cancelled(self._read_future)
@@ -186,8 +197,10 @@ class BaseIOStream(WritingSide):
     # --- watching -------------------------------------------------------------------------------------------------
 
     def _watch_reading(self) -> None:
-        if not self._reading_watched and self._state is OPEN:
+        if self._state is OPEN:
             self._watch_readable()
+            if self.reading() and self._may_hide_bytes():
+                self._loop.call_soon(self._receive_more)
 
     def _watch_readable(self) -> None:
         if not self._reading_watched:

@@ -195,18 +195,8 @@ class SSLIOStream(IOStream):
 
     # --- driver ---------------------------------------------------------------------------------------------------
 
-    def _watch_reading(self) -> None:
-        super()._watch_reading()
-        if self._state is OPEN and self.reading() and self.socket.pending():
-            self._on_readable()
-
-    def _receive_later(self) -> None:
-        if self._state is OPEN and self.socket.pending():
-            self._loop.call_soon(self._on_more)
-
-    def _on_more(self) -> None:
-        if self._state is OPEN:
-            self._on_readable()
+    def _may_hide_bytes(self) -> bool:
+        return bool(self.socket.pending())
 
     def _on_readable(self) -> None:
         if self._state is State.HANDSHAKING:
