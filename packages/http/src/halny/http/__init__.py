@@ -16,7 +16,8 @@ from ._etags import etag_matches, if_range_matches, is_etag, parse_etags
 from ._exceptions import HTTPInputError, HTTPOutputError, HTTPRefusal
 from ._formdata import FormData, FormDataReader, FormPart, SpooledFile, read_disposition
 from ._h1_body import BodyReader, ChunkedBody, LengthBody
-from ._h1_reader import HeadBuffer, HeadReader, RequestHead, skip_empty_lines
+from ._h1_head import HeadBuffer, skip_empty_lines
+from ._h1_reader import HeadReader, RequestHead
 from ._h1_writer import (
     CONTINUE,
     LAST_CHUNK,
