@@ -1,7 +1,7 @@
 """What the header fields of an HTTP/1.1 message say of its framing and its connection; requests and responses alike.
 
 Strategy: of all fields only a few decide anything here. One compiled pattern finds those in the bytes of a header
-section, whatever the case of their names; a section of a usual request has none, and costs no more than that search.
+section, whatever the case of their names; a usual request has none, and costs no more than that search.
 What is found has one meaning, or the message is refused: a reader that chooses between two meanings is how requests
 are smuggled (RFC 9112, section 11.2).
 
@@ -29,21 +29,23 @@ def _in_any_case(name: str) -> str:
     return "".join([f"[{letter.upper()}{letter}]" if letter.isalpha() else letter for letter in name])
 
 
-def _compile() -> re.Pattern[bytes]:
+def _compile(left_out: str) -> re.Pattern[bytes]:
     """Return what matches a line end and one of the fields after it: its name and its value.
 
-    The first letters of any of the names are looked at before the names are: most lines get no further. Two lines
-    that would, and that browsers send with every request, say nothing new and are left out.
+    The first letters of any of the names are looked at before the names are: most lines get no further.
     """
     letters = ["".join(sorted({name[place] for name in _NAMES})) for place in range(4)]
     first = "".join([f"[{re.escape(some + some.upper())}]" for some in letters])
     names = "|".join(map(_in_any_case, _NAMES))
-    usual = "[Cc]onnection: keep-alive\r|[Uu]pgrade-"
-    return re.compile(f"\n(?={first})(?!{usual})({names}):[ \t]*([^\r]*)".encode())
+    return re.compile(f"\n(?={first}){left_out}({names}):[ \t]*([^\r]*)".encode())
 
 
-find_deciding: Final = _compile().findall
+find_deciding: Final = _compile("").findall
 """Finds the fields that decide: takes bytes with a line end before each field, and gives names and values as sent."""
+
+find_unusual: Final = _compile("(?![Cc]onnection: keep-alive\r|[Uu]pgrade-)").findall
+"""The same for a request of HTTP/1.1: `Connection: keep-alive`, which most have, says nothing new there and is left
+out. (`Upgrade-Insecure-Requests`, which most have too, is only told apart sooner.)"""
 
 
 def gather(fields: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:

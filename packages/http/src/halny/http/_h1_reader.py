@@ -19,7 +19,7 @@ from typing import Final, final
 import httptools
 
 from ._exceptions import HTTPRefusal
-from ._h1_fields import CHUNKED, connection_options, find_deciding, gather, read_length
+from ._h1_fields import CHUNKED, connection_options, find_deciding, find_unusual, gather, read_length
 from ._h1_target import METHODS, origin_form, refused_line, refused_size, with_known_method
 from ._limits import DEFAULT_LIMITS, Limits
 from ._validation import is_valid_host
@@ -120,12 +120,12 @@ class HeadReader:
             end = rest.find(b"\r", 16)
             raw_host = rest[16:end]
             host = self._hosts.get(raw_host) or self._read_host(raw_host)
-            fields = find_deciding(rest, end)
+            fields = find_unusual(rest, end)
         else:
             version = _VERSIONS.get(rest[:10], "")
             if not version:
                 raise refused_line(head)
-            fields = find_deciding(rest, 8)
+            fields = find_unusual(rest, 8) if version == "HTTP/1.1" else find_deciding(rest, 8)
             host = self._take_host(fields, version)
         # By their codes, for to look for bytes in bytes takes ten times as long: no "/" in front, "#", or LF.
         if not target or target[0] != 47 or 35 in target or 10 in target:
