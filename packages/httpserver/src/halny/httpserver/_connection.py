@@ -6,6 +6,7 @@ away can't write into somebody else's response. It knows HTTP's framing; the pro
 
 from __future__ import annotations
 
+import logging
 from enum import Enum, auto
 from typing import TYPE_CHECKING, final
 
@@ -23,15 +24,20 @@ from halny.http import (
 from halny.http import (
     chunk as frame_chunk,
 )
+from halny.iostream import stream_on_transport
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from halny.http import RequestHead, RequestStartLine, ResponseStartLine
+    from halny.iostream import IOStream
 
     from ._context import ConnectionContext
     from ._protocol import HTTPProtocol
+    from ._stream_view import StreamView
+
+application_log = logging.getLogger("halny.application")
 
 
 class ResponseState(Enum):
@@ -49,7 +55,7 @@ class ResponseState(Enum):
 class RequestConnection(HTTPConnection):
     """Takes the response to one HTTP/1.1 request."""
 
-    __slots__ = ("_close_callback", "_framing", "_head", "_left", "_protocol", "_state", "keep_alive")
+    __slots__ = ("_close_callback", "_framing", "_head", "_left", "_may_stay", "_protocol", "_state", "keep_alive")
 
     keep_alive: bool
     """Whether the connection stays open after this response."""
@@ -83,7 +89,23 @@ class RequestConnection(HTTPConnection):
 
     @no_keep_alive.setter
     def no_keep_alive(self, value: bool) -> None:
-        self.keep_alive = self.keep_alive and not value
+        if value:
+            self.keep_alive = self._may_stay = False
+
+    def expect_body(self) -> None:
+        """Let the connection end with a response that comes before the body has been read."""
+        self._may_stay = self.keep_alive
+        self.keep_alive = False
+
+    def body_received(self, draining: bool) -> None:
+        """The reverse of `expect_body`, unless the head of the response has said otherwise by now."""
+        if self._state is ResponseState.EMPTY:
+            self.keep_alive = self._may_stay and not draining
+
+    @property
+    def may_be_followed(self) -> bool:
+        """Whether the peer may have sent another request behind this one."""
+        return self._head.keep_alive
 
     def respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
         """Send a whole response; see `HTTPConnection.respond`. Of a peer that is gone nothing is said."""
@@ -188,7 +210,7 @@ class RequestConnection(HTTPConnection):
         Args:
             timeout: seconds from now.
         """
-        self._protocol.set_body_timeout(timeout)
+        self._protocol.set_body_timeout(self, timeout)
 
     def set_max_body_size(self, max_body_size: int) -> None:
         """Set how large this request's body may be, while its head has just been read.
@@ -196,12 +218,45 @@ class RequestConnection(HTTPConnection):
         Args:
             max_body_size: bytes.
         """
-        self._protocol.set_max_body_size(max_body_size)
+        self._protocol.set_max_body_size(self, max_body_size)
+
+    @property
+    def stream(self) -> StreamView:
+        """The connection as a stream that can be looked at; `detach` gives one that can be used."""
+        return self._protocol.stream
+
+    def detach(self) -> IOStream:
+        """Take the connection over from HTTP, with TLS and the bytes that came behind the request.
+
+        The response, if any, is the caller's from here on: `write_headers` for a `101` comes before this.
+
+        Returns:
+            A stream, which belongs to the caller.
+
+        Raises:
+            HTTPOutputError: the request was answered already, or its connection is closed.
+        """
+        transport, unread = self.detach_transport()
+        return stream_on_transport(transport, unread, max_buffer_size=self._protocol.max_buffer_size)
+
+    def detach_transport(self) -> tuple[asyncio.Transport, bytes]:
+        """As `detach`, for a protocol that takes the stream's place: it is to be set at once.
+
+        Returns:
+            The transport, and the bytes that came behind the request.
+
+        Raises:
+            HTTPOutputError: the request was answered already, or its connection is closed.
+        """
+        detached = self._protocol.detach(self)
+        self._state = ResponseState.DETACHED
+        self._close_callback = None
+        return detached
 
     def close(self) -> None:
-        """Close the connection; what has been written is still sent."""
+        """Close the connection, unless it serves another request by now; what has been written is still sent."""
         self.keep_alive = False
-        self._protocol.close()
+        self._protocol.close_for(self)
 
     def abort(self) -> None:
         """Break the response off, so that the peer can tell that it is not complete."""
@@ -214,7 +269,10 @@ class RequestConnection(HTTPConnection):
         """Tell whoever asked that the peer is gone; called by the protocol."""
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
-            callback()
+            try:
+                callback()
+            except Exception:  # noqa: BLE001 - whatever an application raises
+                application_log.exception("exception in the close callback of %r", self)
 
     @property
     def server_connection(self) -> HTTPProtocol:
@@ -229,10 +287,6 @@ class RequestConnection(HTTPConnection):
     def mark_finished(self) -> None:
         """Refuse any response from now on: the server has answered in the application's place."""
         self._state = ResponseState.FINISHED
-
-    def mark_detached(self) -> None:
-        """Refuse any response from now on: the connection has been handed over."""
-        self._state = ResponseState.DETACHED
 
     def _frame(self, data: bytes) -> bytes:
         framing = self._framing

@@ -21,7 +21,7 @@ from halny.iostream import StreamClosedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._protocol import HTTPProtocol
+    from ._writing import WritingConnection
 
 SENDFILE_SIZE: Final = 512 * 1024
 """Bytes that the kernel copies in one call, some 100 microseconds: then other connections have their turn."""
@@ -45,7 +45,9 @@ class FileSender:
 
     __slots__ = ("_loop", "_protocol", "_transport")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, protocol: HTTPProtocol) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, protocol: WritingConnection
+    ) -> None:
         self._loop = loop
         self._transport = transport
         self._protocol = protocol

@@ -7,31 +7,33 @@ transports, not by streams. Everything that connections share is in one `ServerS
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
-import sys
-from typing import TYPE_CHECKING, Any, Final, cast
+from contextvars import copy_context
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from halny.http import DEFAULT_LIMITS, HTTPServerConnectionDelegate, Limits
 from halny.ioloop import IOLoop
 from halny.ioloop.util import Configurable
-from halny.iostream.netutil import ssl_options_to_context
+from halny.iostream.netutil import DEFAULT_BACKLOG
+from halny.iostream.process import fork_processes
 from halny.iostream.tcpserver import TCPServer
 
-from ._protocol import HTTPProtocol
+from ._activation import listen_beside, reserve, shares_its_port
+from ._forwarding import Forwarding, ForwardingSource, Networks
+from ._listening import Listener, ProxiedListener
 from ._settings import ServerSettings, Timeouts
 from ._sources import CallableDelegate, DelegateSource, endpoint_source
 from ._sweep import Sweep
+from ._tls import Certificates
 
 if TYPE_CHECKING:
+    import socket
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from halny.http import EndpointSource, HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 
-_TCP_INFO: Final = struct.Struct("=8x20xI")
-"""The beginning of Linux's `struct tcp_info`; of a listening socket `tcpi_sacked` is the length of its queue."""
+    from ._tls import TLSOptions
 
 
 class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
@@ -76,7 +78,15 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         body_timeout: float | None = None,
         max_body_size: int | None = None,
         max_buffer_size: int | None = None,
-        trusted_downstream: list[str] | None = None,
+        trusted_downstream: Sequence[str] | None = None,
+        *,
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        max_connections: int | None = None,
+        trusted_proxies: Sequence[str] | None = None,
+        forwarded: bool = False,
+        proxy_protocol: bool = False,
+        server_names: Mapping[str, TLSOptions] | None = None,
     ) -> None:
         """Take the server's settings; a subclass that overrides this calls it.
 
@@ -84,85 +94,175 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             request_callback: what answers: an application, a delegate, a source of endpoints, or a callable that
                 gets each request.
             no_keep_alive: whether to close every connection after its response.
-            xheaders: whether to believe what a proxy says of the client.
+            xheaders: whether to believe what a proxy says of the client in `X-Real-Ip`, `X-Forwarded-For`,
+                `X-Scheme` and `X-Forwarded-Proto`.
             ssl_options: a context, or the arguments of one; serves TLS.
             protocol: `http` or `https` where it is known better than the connection does.
             decompress_request: whether to take the content coding off request bodies.
             chunk_size: the largest part of a streamed body in bytes.
-            max_header_size: bytes of a request's head.
-            idle_connection_timeout: seconds that a connection may wait for its next request.
-            body_timeout: seconds that a body may take.
-            max_body_size: bytes of a request's body; by default `max_buffer_size`.
+            max_header_size: bytes of a request's head; by default that of `limits`.
+            idle_connection_timeout: seconds that a connection may wait for its next request; by default that of
+                `timeouts`.
+            body_timeout: seconds that a body may take; by default that of `timeouts`.
+            max_body_size: bytes of a request's body; by default `max_buffer_size`, or that of `limits`.
             max_buffer_size: bytes of a body that is kept in memory.
-            trusted_downstream: addresses of proxies that `xheaders` skips.
+            trusted_downstream: addresses and networks of further proxies, which are skipped in the list of hops.
+            limits: every limit on what a request may have.
+            timeouts: how long a peer may take.
+            max_connections: how many connections are served at a time; more are answered with 503.
+            trusted_proxies: networks of the proxies that `xheaders`, `forwarded` and `proxy_protocol` believe, and
+                `unix` for peers on UNIX sockets. By default they believe every peer.
+            forwarded: whether to believe what a proxy says of the client in `Forwarded` (RFC 7239).
+            proxy_protocol: whether every connection begins with a header of the PROXY protocol, version 1 or 2.
+            server_names: certificates for the names that clients ask for, `*.example.org` among them; `ssl_options`
+                has the one for all others.
+
+        Raises:
+            ValueError: settings exclude each other, or a network is none; the caller's fault.
         """
+        # TCPServer makes its own context of the options, which also checks them; connections use `Certificates`'.
         TCPServer.__init__(self, ssl_options=ssl_options, max_buffer_size=max_buffer_size, read_chunk_size=chunk_size)
         self.request_callback = request_callback
-        defaults, timeouts = DEFAULT_LIMITS, Timeouts()
-        max_body = max_body_size if max_body_size is not None else max_buffer_size
-        limits = Limits(
-            max_header_size=max_header_size or defaults.max_header_size,
-            max_target_size=min(defaults.max_target_size, max_header_size or defaults.max_header_size),
-            max_body_size=max_body if max_body is not None else defaults.max_body_size,
-        )
-        timeouts = Timeouts(
-            idle=idle_connection_timeout if idle_connection_timeout is not None else timeouts.idle, body=body_timeout
-        )
+        self.trusted_downstream = trusted_downstream
+        self._proxies = None if trusted_proxies is None else Networks(trusted_proxies)
+        self._proxy_protocol = proxy_protocol
+        source = self._endpoint_source(request_callback)
+        if xheaders or forwarded:
+            if xheaders and forwarded:
+                raise ValueError("xheaders and forwarded: choose what your proxy writes, for it lets the other pass")
+            skipped = Networks(trusted_downstream or ())
+            forwarding = Forwarding(use_forwarded=forwarded, proxies=self._proxies, skipped=skipped)
+            source = ForwardingSource(source, forwarding)
         self._settings = ServerSettings(
-            source=self._endpoint_source(request_callback),
-            limits=limits,
-            timeouts=timeouts,
+            source=source,
+            limits=_limits(limits, max_header_size, max_body_size if max_body_size is not None else max_buffer_size),
+            timeouts=_timeouts(timeouts, idle_connection_timeout, body_timeout),
             protocol=protocol,
             no_keep_alive=no_keep_alive,
             chunk_size=chunk_size or ServerSettings.DEFAULT_CHUNK_SIZE,
+            max_buffer_size=max_buffer_size,
+            decompress=decompress_request,
+            max_connections=max_connections,
+            on_close=self._close_listener(),
         )
-        self._ssl_context = None if ssl_options is None else ssl_options_to_context(ssl_options, server_side=True)
+        if server_names and ssl_options is None:
+            raise ValueError("server_names without ssl_options, which has the certificate for all other names")
+        self._certificates = None if ssl_options is None else Certificates(ssl_options, server_names)
         self._sweep: Sweep | None = None
-        self._servers: dict[int, asyncio.Task[asyncio.Server]] = {}
+        self._listeners: dict[int, Listener | ProxiedListener] = {}
 
     def _endpoint_source(self, request_callback: object) -> EndpointSource:
         if type(self).start_request is not HTTPServer.start_request:
             return DelegateSource(self)  # a subclass wants to be told of every request
         return endpoint_source(request_callback)
 
+    def _close_listener(self) -> Callable[[object], None] | None:
+        """Return what wants to know of connections that have ended, if anything does."""
+        callback = self.request_callback
+        if type(self).on_close is not HTTPServer.on_close:
+            return self.on_close
+        if isinstance(callback, HTTPServerConnectionDelegate):
+            inherited = type(callback).on_close is HTTPServerConnectionDelegate.on_close
+            return None if inherited else callback.on_close
+        return None
+
     # Serving
+
+    def start(self, num_processes: int | None = 1, max_restarts: int | None = None) -> None:
+        """See `TCPServer.start`. A port bound with `reuse_port=True` gets a socket in each of the processes.
+
+        Args:
+            num_processes: 1 for this process, more to fork as many, None or 0 for one each CPU core.
+            max_restarts: how many processes that died are replaced.
+
+        Raises:
+            RuntimeError: the server was started before, a loop runs already, or too many children died.
+        """
+        if num_processes != 1 and not self._started:
+            shared = [sock for sock in self._pending_sockets if shares_its_port(sock)]
+            others = [sock for sock in self._pending_sockets if sock not in shared]
+            held = [reserve(sock) for sock in shared]
+            fork_processes(num_processes, max_restarts)
+            self._pending_sockets = others + [each for sock in held for each in listen_beside(sock, DEFAULT_BACKLOG)]
+            num_processes = 1
+        super().start(num_processes, max_restarts)
 
     def _start_serving(self, sock: socket.socket) -> None:
         """See `TCPServer._start_serving`: an asyncio server on the socket, which starts as the loop does."""
         loop = IOLoop.current().asyncio_loop
         if self._sweep is None:
             self._sweep = Sweep(loop, self._settings)
-            self._sweep.start()
-        settings = self._settings
-        serving = loop.create_server(
-            lambda: HTTPProtocol(loop, settings), sock=sock, ssl=self._ssl_context, backlog=_backlog(sock)
-        )
-        self._servers[sock.fileno()] = loop.create_task(serving)
+        self._sweep.start()
+        self._settings.context = copy_context()
+        context = None if self._certificates is None else self._certificates.context
+        if self._proxy_protocol:
+            listener: Listener | ProxiedListener = ProxiedListener(loop, self._settings, sock, context, self._proxies)
+        else:
+            listener = Listener(loop, self._settings, sock, context)
+        self._listeners[sock.fileno()] = listener
 
     def _stop_serving(self, sock: socket.socket) -> None:
         """See `TCPServer._stop_serving`."""
-        task = self._servers.pop(sock.fileno())
-        if task.done() and not task.cancelled() and task.exception() is None:
-            task.result().close()
-        else:
-            task.cancel()
+        self._listeners.pop(sock.fileno()).close()
 
     def stop(self) -> None:
-        """Stop listening. Open connections go on until they are idle; `close_all_connections` ends them."""
+        """Stop listening. Open connections go on until they are idle; `drain` and `close_all_connections` end them."""
         super().stop()
-        if self._sweep is not None and not self._settings.connections:
-            self._sweep.stop()
+        if self._sweep is not None:
+            self._sweep.stop_when_empty()
+
+    async def drain(self, timeout: float | None = 30.0) -> bool:  # noqa: ASYNC109 - the name that users expect
+        """Stop gracefully: accept nothing more, answer what is being asked, and close.
+
+        Idle connections are closed at once; the others with the response to the request that they carry, which says
+        `Connection: close`. What was detached, such as a WebSocket, is for whoever took it over to end.
+
+        Args:
+            timeout: seconds after which what is left is cut off; None for no limit.
+
+        Returns:
+            Whether every connection came to its end in time.
+        """
+        self.stop()
+        self._settings.draining = True
+        for connection in list(self._settings.connections):
+            connection.close_after_answer()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wait_until_empty()
+        except TimeoutError:
+            await self.close_all_connections()
+            return False
+        return True
 
     async def close_all_connections(self) -> None:
         """Close every connection, whatever it is doing, and wait until none is left."""
-        connections = self._settings.connections
-        for connection in list(connections):
+        for connection in list(self._settings.connections):
             connection.abort()
-        if connections:
-            emptied = self._settings.emptied = asyncio.Event()
-            await emptied.wait()
-        if self._sweep is not None:
-            self._sweep.stop()
+        await self._wait_until_empty()
+
+    async def _wait_until_empty(self) -> None:
+        settings = self._settings
+        if settings.connections:
+            if settings.emptied is None or settings.emptied.is_set():
+                settings.emptied = asyncio.Event()
+            await settings.emptied.wait()
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open: idle ones and those that are being turned away too, detached ones not."""
+        return len(self._settings.connections)
+
+    def reload_certificates(self) -> None:
+        """Read the certificates' files anew, for the connections that are made from now on.
+
+        Raises:
+            RuntimeError: the server has no TLS, or got its certificates as `SSLContext`s; the caller's fault.
+            OSError: a file can't be read, or (`ssl.SSLError`) does not hold what it should. Nothing is changed.
+        """
+        if self._certificates is None:
+            raise RuntimeError("a server without ssl_options has no certificates")
+        self._certificates.reload()
 
     # The delegate way
 
@@ -189,11 +289,16 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             callback.on_close(server_conn)
 
 
-def _backlog(sock: socket.socket) -> int:
-    """Return the length of a listening socket's queue, which asyncio sets anew when it takes the socket over."""
-    if sys.platform == "linux" and sock.family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError):
-            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-            (backlog,) = _TCP_INFO.unpack(info)
-            return int(backlog)
-    return max(socket.SOMAXCONN, 128)
+def _limits(limits: Limits | None, max_header_size: int | None, max_body_size: int | None) -> Limits:
+    result = DEFAULT_LIMITS if limits is None else limits
+    if max_header_size is not None:
+        target = min(result.max_target_size, max_header_size)
+        result = replace(result, max_header_size=max_header_size, max_target_size=target)
+    return result if max_body_size is None else replace(result, max_body_size=max_body_size)
+
+
+def _timeouts(timeouts: Timeouts | None, idle: float | None, body: float | None) -> Timeouts:
+    result = Timeouts() if timeouts is None else timeouts
+    if idle is not None:
+        result = replace(result, idle=idle)
+    return result if body is None else replace(result, body=body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -9,8 +11,11 @@ from halny.http import DEFAULT_LIMITS, EndpointSource, HeadReader, Limits
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
-    from ._protocol import HTTPProtocol
+    from ._ends import ConnectionEnds
+
+application_log = logging.getLogger("halny.application")
 
 KIB = 1024
 
@@ -38,6 +43,10 @@ class Timeouts:
     body_grace: float = 20.0
     """Seconds before `body_rate` counts, and how long a body may pause at the least."""
 
+    write: float = 60.0
+    """For a part of a response, of which the peer takes nothing in all that time; the connection is then cut off. A
+    peer that asks for much and never reads would else hold what it asked for in memory."""
+
     linger: float = 2.0
     """How long a connection that ends with an error response is read from and emptied, so that the response reaches
     the peer before the reset that unread bytes cause (RFC 9112, section 9.6)."""
@@ -60,20 +69,39 @@ class ServerSettings:
     """Whether every response closes its connection."""
     chunk_size: int = DEFAULT_CHUNK_SIZE
     """The largest part of a body in bytes that a streaming endpoint gets at once."""
+    max_buffer_size: int | None = None
+    """Bytes that a detached connection's stream may keep, or None for the stream's own default."""
+    decompress: bool = False
+    """Whether request bodies lose their content coding before an application gets them."""
+    max_connections: int | None = None
+    """How many connections are served at a time, or None for as many as there are descriptors."""
     read_ahead: int = 64 * KIB
     """Bytes that are read while a handler works; beyond them reading pauses. Reading goes on at all so that the
     peer's going away is noticed."""
-    write_ahead: int = 64 * KIB
-    """Bytes of responses to pipelined requests that are collected before they are written."""
+    on_close: Callable[[object], None] | None = None
+    """Is called with each connection that has come to its end, where somebody wants to know."""
+    context: Context = field(default_factory=copy_context)
+    """What the context of every request is a copy of, so that none sees what another has set."""
     draining: bool = False
     """Whether every response is to be the last of its connection."""
     reader: HeadReader = field(init=False)
     now: float = 0.0
     """The loop's time when the connections were last looked over: coarse, and free to read."""
-    connections: set[HTTPProtocol] = field(default_factory=set["HTTPProtocol"])
+    connections: set[ConnectionEnds] = field(default_factory=set["ConnectionEnds"])
     emptied: asyncio.Event | None = None
     """Is set when the last connection is gone, for whoever waits for that."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set["asyncio.Task[Any]"])
 
     def __post_init__(self) -> None:
         self.reader = HeadReader(self.limits)
+
+    def forget(self, connection: ConnectionEnds) -> None:
+        """A connection has come to its end, or belongs to somebody else from now on."""
+        self.connections.discard(connection)
+        if self.emptied is not None and not self.connections:
+            self.emptied.set()
+        if self.on_close is not None:
+            try:
+                self.on_close(connection)
+            except Exception:  # noqa: BLE001 - whatever an application raises
+                application_log.exception("exception in on_close")

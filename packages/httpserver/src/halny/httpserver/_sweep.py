@@ -26,21 +26,29 @@ class Sweep:
         self._loop = loop
         self._settings = settings
         self._handle: asyncio.TimerHandle | None = None
+        self._stops_when_empty = False
 
     def start(self) -> None:
-        """Begin to look; the reverse of `stop`."""
+        """Begin to look; the reverse of `stop_when_empty`."""
+        self._stops_when_empty = False
         if self._handle is None:
             self._settings.now = self._loop.time()
             self._handle = self._loop.call_later(INTERVAL, self._look)
 
-    def stop(self) -> None:
-        """Look no more."""
-        if self._handle is not None:
+    def stop_when_empty(self) -> None:
+        """Look until no connection is left, and then no more."""
+        self._stops_when_empty = True
+        if not self._settings.connections and self._handle is not None:
             self._handle.cancel()
             self._handle = None
 
     def _look(self) -> None:
-        now = self._settings.now = self._loop.time()
-        self._handle = self._loop.call_later(INTERVAL, self._look)
-        for connection in [each for each in self._settings.connections if each.deadline <= now]:
+        settings = self._settings
+        now = settings.now = self._loop.time()
+        due = [each for each in settings.connections if each.deadline <= now]
+        if self._stops_when_empty and not settings.connections:
+            self._handle = None
+        else:
+            self._handle = self._loop.call_later(INTERVAL, self._look)
+        for connection in due:
             connection.look(now)

@@ -1,7 +1,8 @@
 """A body that its endpoint takes as it comes.
 
-Strategy: one coroutine for each upload, run as a task in the request's context. It hands parts over one at a time
-and waits for the endpoint after each, while the connection holds a bounded number of bytes and lets the peer wait.
+Strategy: while the endpoint takes every part at once, parts go to it straight from the transport; as soon as it wants
+to be waited for, a coroutine, run as a task in the request's context, waits, while the connection holds a bounded
+number of bytes and lets the peer wait.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from typing import TYPE_CHECKING, final
 from halny.http import CONTINUE, HTTPRefusal
 
 if TYPE_CHECKING:
-    from halny.http import BodyReader, StreamingEndpoint
+    from collections.abc import Awaitable, Iterable, Iterator
+    from contextvars import Context
 
-    from ._protocol import HTTPProtocol
+    from halny.http import RequestHead, StreamingEndpoint
+
+    from ._bodies import Body
+    from ._running import RunningConnection
 
 
 @final
@@ -24,22 +29,41 @@ class Upload:
     Args:
         protocol: the connection that it comes from.
         endpoint: takes it.
-        body: tells its content from its framing.
-        expects_continue: whether the peer waits to be told that the body is wanted.
+        head: announces it.
+        context: the request's context.
     """
 
-    __slots__ = ("_endpoint", "_expects_continue", "_held", "_protocol", "_stopped", "_waiter", "body")
+    __slots__ = (
+        "_context",
+        "_endpoint",
+        "_error",
+        "_head",
+        "_held",
+        "_parts",
+        "_protocol",
+        "_stopped",
+        "_taken",
+        "_waiter",
+        "body",
+    )
+
+    body: Body | None
+    """Reads the body, once the endpoint wants it."""
 
     def __init__(
-        self, protocol: HTTPProtocol, endpoint: StreamingEndpoint, body: BodyReader, *, expects_continue: bool
+        self, protocol: RunningConnection, endpoint: StreamingEndpoint, head: RequestHead, context: Context
     ) -> None:
         self._protocol = protocol
         self._endpoint = endpoint
-        self._expects_continue = expects_continue
+        self._head = head
+        self._context = context
         self._held = b""
         self._waiter: asyncio.Future[None] | None = None
+        self._parts: Iterator[bytes] | None = None
+        self._taken: Awaitable[None] | None = None
+        self._error: Exception | None = None
         self._stopped = False
-        self.body = body
+        self.body = None
 
     @property
     def waits_for_peer(self) -> bool:
@@ -48,57 +72,107 @@ class Upload:
 
     def feed(self, data: bytes) -> None:
         """Take what the peer has sent."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            self._context.run(self._feed_directly, data)
+            return
         self._held = self._held + data if self._held else data
         if len(self._held) > self._protocol.chunk_size:
             self._protocol.pause_reading()
-        self._wake()
 
     def stop(self) -> None:
         """Hand nothing more over: the response is finished, or the peer is gone."""
         self._stopped = True
         self._wake()
 
+    def take_held(self) -> bytes:
+        """Return what has come and was not handed over: for whoever takes the connection over."""
+        held, self._held = self._held, b""
+        return held
+
     async def run(self) -> None:
         """Hand the body over until it ends, or nobody wants it any more."""
         ready = self._endpoint.wait_for_body()
         if ready is not None:
             await ready
-        if self._expects_continue and not self._stopped and not self._held:
-            self._protocol.send(CONTINUE)
-        try:
-            await self._hand_over()
-        except HTTPRefusal as refusal:
-            self._protocol.upload_refused(self, refusal)
+        if self._stopped:
             return
+        try:
+            body = self.body = self._protocol.read_body(self._endpoint, self._head)
+            if self._head.expect_continue and not self._held:
+                self._protocol.send(CONTINUE)
+            while not self._stopped and not self._is_done(body):
+                await self._go_on(body)
+        except HTTPRefusal as refusal:
+            if not self._stopped:
+                self._protocol.upload_refused(self, refusal)
+            return
+        if self._error is not None:
+            raise self._error
         if not self._stopped:
-            self._protocol.upload_complete(self, self.body.rest)
+            self._protocol.upload_complete(self, body.rest + self._held)
             self._endpoint.body_complete()
 
-    async def _hand_over(self) -> None:
-        body, size = self.body, self._protocol.chunk_size
-        while not self._stopped and not body.complete:
-            if not self._held and not body.pending:
-                await self._wait_for_peer()
-                continue
-            held, self._held = self._held, b""
-            for piece in body.feed(held):
-                if not await self._hand_over_piece(piece, size):
-                    return
-            if body.pending:
-                await asyncio.sleep(0)  # many small chunks: others want their turn
+    def _is_done(self, body: Body) -> bool:
+        return body.complete and self._parts is None and self._taken is None and self._error is None
 
-    async def _hand_over_piece(self, piece: bytes, size: int) -> bool:
-        """Hand over a piece in parts of at most `size` bytes, and return whether more is wanted."""
-        for start in range(0, len(piece), size):
-            taken = self._endpoint.data_received(piece[start : start + size] if len(piece) > size else piece)
-            if taken is not None:
-                await taken
+    async def _go_on(self, body: Body) -> None:
+        """Do whatever is due: wait for the endpoint, hand on the rest, let others have their turn, or read."""
+        if self._error is not None:
+            raise self._error
+        if self._taken is not None:
+            taken, self._taken = self._taken, None
+            await taken
+        elif self._parts is not None:
+            self._hand_over(self._parts)
+        elif body.pending:
+            await asyncio.sleep(0)  # many small chunks: others want their turn
+            if not self._stopped:
+                self._hand_over(self._split(body.feed(b"")))
+        elif self._held:
+            self._hand_over(self._split(body.feed(self.take_held())))
+        else:
+            await self._wait_for_peer()
+
+    def _feed_directly(self, data: bytes) -> None:
+        """Hand over what has come while the coroutine waits for it, and wake that only if it has to go on."""
+        body = self.body
+        assert body is not None
+        try:
+            self._hand_over(self._split(body.feed(data)))
+        except Exception as error:  # noqa: BLE001 - the coroutine raises it
+            self._error = error
+        if self._error is not None or self._taken is not None or body.complete or body.pending:
+            self._wake()
+
+    def _hand_over(self, parts: Iterator[bytes]) -> None:
+        """Hand over parts as long as nobody has to be waited for."""
+        self._parts = parts
+        for part in parts:
             if self._stopped:
-                return False
-        return True
+                break
+            taken = self._endpoint.data_received(part)
+            if taken is not None:
+                self._taken = taken
+                return
+        self._parts = None
+
+    def _split(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield pieces in parts of the size that was asked for; many small ones of one read become one."""
+        size = self._protocol.chunk_size
+        if isinstance(pieces, list) and len(pieces) > 1:
+            pieces = [b"".join(pieces)]
+        for piece in pieces:
+            if len(piece) <= size:
+                yield piece
+            else:
+                for start in range(0, len(piece), size):
+                    yield piece[start : start + size]
 
     async def _wait_for_peer(self) -> None:
         self._protocol.resume_reading()
+        if self._held or self._stopped:
+            return  # a transport may hand over what it has at once
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             await self._waiter

@@ -1,0 +1,174 @@
+"""How a connection ends, and when it has waited long enough.
+
+Every end with something unread behind it lingers: to close while the peer has sent what nobody read would make the
+kernel send a reset, which may destroy the response on its way (RFC 9112, section 9.6). There is no timer here:
+`look` is called by the server's sweep once `deadline` is past.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from halny.http import HTTPRefusal
+
+from ._clock import BodyClock
+from ._connection import ResponseState
+from ._refusal import refusal_response
+from ._states import State
+from ._writing import NEVER, WritingConnection
+
+if TYPE_CHECKING:
+    from ._connection import RequestConnection
+    from ._upload import Upload
+
+general_log = logging.getLogger("halny.general")
+
+
+class ConnectionEnds(WritingConnection):
+    """The part of a connection that ends it."""
+
+    __slots__ = ()
+
+    def _refuse(self, refusal: HTTPRefusal, *, log: bool = True) -> None:
+        """Answer what can't be served, and end the connection."""
+        if log:
+            general_log.info("malformed HTTP message from %s: %s", self.context, refusal)
+        answer = self._answer
+        if answer is not None and answer.state is not ResponseState.EMPTY:
+            self.abort()  # half of another response is on its way; the peer must see that it is broken off
+            return
+        head_only = answer is not None and answer.method == "HEAD"
+        self.send(refusal_response(refusal.status, head_only=head_only))
+        if answer is not None:
+            answer.mark_finished()
+        self._end(linger=True)
+
+    def _end(self, *, linger: bool) -> None:
+        """End the connection after what has been written: at once, or as soon as the peer has read it."""
+        self._flush()
+        self._forget_request()
+        self._held = b""
+        self._state = State.LINGERING
+        self.deadline = self._settings.now + self._settings.timeouts.linger + 1.0  # `now` is up to a second old
+        if not linger:
+            self._transport.close()
+            return
+        self.resume_reading()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        # With TLS only a whole connection can be closed: it is, when the peer has read the response or after a while.
+
+    def close(self) -> None:
+        """Close the connection; what has been written is still sent."""
+        if self._state is not State.CLOSED and self._state is not State.DETACHED:
+            self._flush()
+            self._transport.close()
+            self.deadline = self._settings.now + 1.0  # a peer that does not take the rest is not waited for
+
+    def close_for(self, answer: RequestConnection) -> None:
+        """Close the connection in the name of a request, unless it serves another one by now."""
+        if self._answer is answer or self._answer is None:
+            self.close()
+
+    def close_after_answer(self) -> None:
+        """Take no further request: close now if none is being answered, else after the response."""
+        if self._state is State.IDLE and not self._held:
+            self._end(linger=False)
+        elif self._answer is not None:
+            self._answer.no_keep_alive = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._state is State.IDLE and not self._held
+
+    def _forget_request(self) -> None:
+        self._answer = self._request = self._endpoint = self._context = None
+        if self._body_due:
+            self._body_due = False
+            self._body = self._collected = self._clock = None
+        self._head = None
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.stop()
+
+    def upload_refused(self, upload: Upload, refusal: HTTPRefusal) -> None:
+        """The streamed body is malformed, too large or too slow. Called by the `Upload`."""
+        if upload is self._upload and self._state is State.ANSWERING:
+            endpoint, context = self._endpoint, self._context
+            self._refuse(refusal)
+            if endpoint is not None and context is not None:
+                self._loop.call_soon(endpoint.on_connection_close, context=context)
+
+    # Timeouts
+
+    def set_body_timeout(self, answer: RequestConnection, timeout: float | None) -> None:
+        """Set how long the body of a request may take, in seconds from now; None for no limit."""
+        if answer is not self._answer or not self._body_due:
+            return
+        now = self._loop.time()
+        self._clock = BodyClock(now, timeout, self._settings.timeouts)
+        self.deadline = self._clock.next_look(now)
+
+    def set_max_body_size(self, answer: RequestConnection, max_body_size: int) -> None:
+        """Set how large the body of a request may be, while none of it has been read."""
+        if answer is self._answer and self._endpoint is not None:
+            self._endpoint.max_body_size = max_body_size
+
+    def look(self, now: float) -> None:
+        """Do what is due at `deadline`. Called by the server's sweep."""
+        state = self._state
+        left = 0 if state is State.CLOSED or state is State.DETACHED else self._transport.get_write_buffer_size()
+        if left and self._is_stuck(now, left):
+            general_log.info("%s has taken nothing of its response for too long", self.context)
+            self.abort()
+        elif self._clock is not None:
+            self._look_at_body(now, self._clock)
+        elif left:
+            # A response is on its way, which takes as long as it takes. What the state waits for begins after it.
+            self.deadline = now + self._patience(state)
+        else:
+            self._look_at_state(state)
+
+    def _is_stuck(self, now: float, left: int) -> bool:
+        """Whether the peer has taken nothing of what the transport holds for too long."""
+        stall = self._stall
+        if stall is None or stall[0] != left:
+            self._stall = (left, now)
+            return False
+        return now - stall[1] >= self._settings.timeouts.write
+
+    def _patience(self, state: State) -> float:
+        if self._transport.is_closing():
+            return 1.0
+        timeouts = self._settings.timeouts
+        return timeouts.idle if state is State.IDLE else timeouts.linger if state is State.LINGERING else 1.0
+
+    def _look_at_state(self, state: State) -> None:
+        self._stall = None
+        if state is State.HEAD:
+            self._refuse(HTTPRefusal(408, "the head took too long"))
+        elif state is State.LINGERING:
+            self.abort()
+        elif state is State.ANSWERING:
+            self.deadline = NEVER
+        elif state is State.IDLE:
+            self._end(linger=False)
+
+    def _look_at_body(self, now: float, clock: BodyClock) -> None:
+        upload = self._upload
+        if upload is not None and not upload.waits_for_peer:
+            clock.pause(now)
+        elif clock.is_slow(now, self._received()):
+            refusal = HTTPRefusal(408, "the body took too long")
+            if upload is not None:
+                self.upload_refused(upload, refusal)
+            else:
+                self._refuse(refusal)
+            return
+        self.deadline = clock.next_look(now)
+
+    def _received(self) -> int:
+        body = self._body if self._upload is None else self._upload.body
+        return 0 if body is None else body.received
