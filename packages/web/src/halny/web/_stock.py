@@ -109,15 +109,18 @@ class FallbackHandler(RequestHandler):
 
     def prepare(self) -> Awaitable[None] | None:
         """See `RequestHandler.prepare`."""
-        self._finished = True  # as far as this handler is concerned
         result = self.fallback(self.request)
         if inspect.isawaitable(result):
             return self._wait_for(result)
-        self._end_request()
+        self._leave()
         return None
 
     async def _wait_for(self, answer: Awaitable[object]) -> None:
         await answer
+        self._leave()
+
+    def _leave(self) -> None:
+        self._finished = True  # as far as this handler is concerned; the fallback may answer later
         self._end_request()
 
 

@@ -53,14 +53,25 @@ class UploadHandler(RequestHandler):
 
     _reader: FormDataReader | None = None
     _received = 0
+    _is_feeding = False
+    _is_dropped = False
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """See `RequestHandler.data_received`."""
         self._received += len(chunk)
         if self._received > self.spool_size:
-            return in_thread(self._feed, chunk)
+            return self._feed_in_thread(chunk)
         self._feed(chunk)
         return None
+
+    async def _feed_in_thread(self, chunk: bytes) -> None:
+        self._is_feeding = True
+        try:
+            await in_thread(self._feed, chunk)
+        finally:
+            self._is_feeding = False
+            if self._is_dropped:
+                self._drop()
 
     def _feed(self, chunk: bytes) -> None:
         try:
@@ -103,12 +114,19 @@ class UploadHandler(RequestHandler):
 
     def connection_closed(self) -> None:
         """Drop what was received of a body that will never be whole."""
-        if self._reader is not None:
-            self._reader.close()
+        if not hasattr(self, "form"):
+            self._drop()
         super().connection_closed()
 
     def _end_request(self) -> None:
         super()._end_request()
+        self._drop()
+
+    def _drop(self) -> None:
+        """Close all files, as soon as no thread writes to one."""
+        self._is_dropped = True
+        if self._is_feeding:
+            return
         if self._reader is not None:
             self._reader.close()
         form: FormData | None = getattr(self, "form", None)

@@ -1,0 +1,238 @@
+"""Forms with files that stream to disk, and what becomes of bad ones."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from halny.web import Application, HTTPError, RequestHandler, UploadHandler, stream_request_body
+
+from ._helpers import Answer, DelegateApplication, request, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from halny.http import SpooledFile
+    from tools.strict_tests.logs import ExpectLog
+
+MULTIPART = "Content-Type: multipart/form-data; boundary=XX"
+LARGE = bytes(range(256)) * 8192  # 2 MiB
+
+
+def part(name: str, content: bytes, filename: str | None = None) -> bytes:
+    disposition = f'form-data; name="{name}"' + (f'; filename="{filename}"' if filename else "")
+    return f"--XX\r\nContent-Disposition: {disposition}\r\n\r\n".encode() + content + b"\r\n"
+
+
+def form(*parts: bytes) -> bytes:
+    return b"".join(parts) + b"--XX--\r\n"
+
+
+class Upload(UploadHandler):
+    kept: SpooledFile | None = None
+
+    async def post(self) -> None:
+        files = {
+            name: [(f.filename, f.size, f.file.read(3).decode()) for f in fs] for name, fs in self.form.files.items()
+        }
+        for spooled in self.form.files.get("file", []):
+            type(self).kept = spooled
+        await asyncio.sleep(0)
+        self.write({"files": files, "a": self.get_arguments("a"), "b": self.get_body_arguments("b")})
+
+
+async def ask(cls: type[RequestHandler], body: bytes, *headers: str, **settings: Any) -> Answer:
+    async with serving(Application([("/", cls)], **settings)) as server:
+        return await server.ask("POST", "/?a=query", headers or (MULTIPART,), body)
+
+
+@pytest.mark.parametrize("kind", [Application, DelegateApplication])
+async def test_a_form(kind: type[Application]) -> None:
+    body = form(part("a", b"1"), part("file", LARGE, "x.bin"), part("b", b"2"), part("file", b"abc", "y"))
+    async with serving(kind([("/", Upload)])) as server:
+        answer = await server.ask("POST", "/?a=query", (MULTIPART,), body)
+        assert answer.text == (
+            '{"files": {"file": [["x.bin", 2097152, "\\u0000\\u0001\\u0002"], ["y", 3, "abc"]]},'
+            ' "a": ["query", "1"], "b": ["2"]}'
+        )
+        assert Upload.kept is not None
+        assert Upload.kept.file.closed  # with the request
+
+
+async def test_a_form_without_files_and_no_body_at_all() -> None:
+    assert (await ask(Upload, form(part("b", b"")))).text == '{"files": {}, "a": ["query"], "b": [""]}'
+    assert (await ask(Upload, b"")).text == '{"files": {}, "a": ["query"], "b": []}'
+
+
+async def test_a_body_in_chunks_cut_anywhere() -> None:
+    body = form(part("file", b"0123456789", "x"), part("b", b"2"))
+    async with serving(Application([("/", Upload)])) as server:
+        for size in (1, 2, 7, 50):
+            head = (
+                f"POST / HTTP/1.1\r\nHost: h\r\n{MULTIPART}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+            )
+            chunks = b"".join(
+                b"%x\r\n%b\r\n" % (len(body[i : i + size]), body[i : i + size]) for i in range(0, len(body), size)
+            )
+            answer = Answer.parse(await server.send(head.encode() + chunks + b"0\r\n\r\n"))
+            assert answer.text == '{"files": {"file": [["x", 10, "012"]]}, "a": [], "b": ["2"]}'
+
+
+class Limited(Upload):
+    max_body_size = 1000
+    max_fields_size = 100
+    max_file_size = 200
+    spool_size = 50
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ((MULTIPART,), form(part("file", b"x" * 201, "f")), 413),
+        ((MULTIPART,), form(part("b", b"x" * 101)), 413),
+        ((MULTIPART,), form(*[part("b", b"")] * 101), 413),
+        ((MULTIPART,), b"--XX\r\n", 400),
+        ((MULTIPART,), b"nonsense", 400),
+        ((MULTIPART,), part("file", b"x", "f"), 400),
+        ((MULTIPART,), b"--XX\r\nContent-Disposition: inline\r\n\r\n\r\n--XX--\r\n", 400),
+        (("Content-Type: multipart/form-data",), form(), 400),
+        (("Content-Type: multipart/form-data; boundary=\xe9",), form(), 400),
+        (("Content-Type: multipart/form-data; boundary=a; boundary=b",), form(), 400),
+        (("Content-Type: text/plain",), b"text", 415),
+        ((), b"text", 415),
+        ((MULTIPART, "Content-Encoding: gzip"), b"text", 415),
+    ],
+)
+async def test_what_is_refused_gets_a_page(
+    headers: tuple[str, ...], body: bytes, status: int, expect_log: ExpectLog
+) -> None:
+    if len(body) > 1000:
+        answer = await ask(Limited, body, *headers)  # the server refuses it in the handler's place
+    else:
+        with expect_log("halny.general", f"{status} POST", count=1):
+            answer = await ask(Limited, body, *(headers or ("X-Nothing: 1",)))
+    assert answer.status == status
+    assert f"<title>{status}: ".encode() in answer.body
+
+
+async def test_a_body_over_the_handlers_limit_gets_a_page() -> None:
+    class Small(RequestHandler):
+        max_body_size = 10
+
+        def post(self) -> None:
+            self.write("taken")
+
+    @stream_request_body
+    class Stream(Small):
+        def data_received(self, chunk: bytes) -> None:
+            pass
+
+    class Large(Small):
+        max_body_size = 5000
+
+    app = Application([("/small", Small), ("/stream", Stream), ("/large", Large)])
+    async with serving(app, max_body_size=1000) as server:
+        for path in ("/small", "/stream"):
+            assert (await server.ask("POST", path, body=b"x" * 10)).body == b"taken"
+            answer = await server.ask("POST", path, body=b"x" * 11)
+            assert answer.status == 413
+            assert b"<title>413: " in answer.body
+            assert answer.header("Connection") == "close"
+        assert (await server.ask("POST", "/large", body=b"x" * 5000)).body == b"taken"
+        assert (await server.ask("POST", "/large", body=b"x" * 5001)).status == 413
+
+
+async def test_who_may_not_upload_is_refused_before_the_body() -> None:
+    class Closed(Upload):
+        async def prepare(self) -> None:
+            await asyncio.sleep(0)
+            raise HTTPError(401)
+
+    async with serving(Application([("/", Closed)])) as server:
+        head = request("POST", "/", [MULTIPART, "Expect: 100-continue", "Content-Length: 1000000"])
+        raw = await server.send(head)
+    assert raw.startswith(b"HTTP/1.1 401 ")
+
+
+async def test_a_client_that_leaves_in_the_middle(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+    started = asyncio.Event()
+
+    class Left(UploadHandler):
+        spool_size = 10
+        upload_directory = str(tmp_path)
+
+        def data_received(self, chunk: bytes) -> Any:
+            started.set()
+            return super().data_received(chunk)
+
+        def on_connection_close(self) -> None:
+            gone.set()
+
+        def post(self) -> None:
+            raise AssertionError("the body never ends")
+
+    async with serving(Application([("/", Left)])) as server:
+        _, writer = await server.open()
+        head = request("POST", "/", [MULTIPART, "Content-Length: 1000000"])
+        writer.write(head + part("file", b"x" * 1000, "f"))
+        await started.wait()
+        writer.transport.abort()
+        await gone.wait()
+
+
+async def test_files_go_where_they_are_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directories: list[str | None] = []
+    original = tempfile.SpooledTemporaryFile
+
+    def make(max_size: int, dir: str | None) -> Any:
+        directories.append(dir)
+        return original(max_size=max_size, dir=dir)
+
+    class There(Upload):
+        upload_directory = str(tmp_path)
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", make)
+    await ask(There, form(part("file", LARGE, "f")))
+    assert directories == [str(tmp_path)]
+
+
+async def test_mixed_into_an_applications_own_base() -> None:
+    class Base(RequestHandler):
+        def set_default_headers(self) -> None:
+            self.set_header("X-Base", "1")
+
+    class Mixed(UploadHandler, Base):
+        def post(self) -> None:
+            self.write(self.form.files["f"][0].file.read())
+
+    answer = await ask(Mixed, form(part("f", b"content", "name")))
+    assert (answer.body, answer.header("X-Base")) == (b"content", "1")
+
+
+@pytest.mark.parametrize("kind", [Application, DelegateApplication])
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_what_data_received_raises_is_answered(
+    kind: type[Application], is_async: bool, expect_log: ExpectLog
+) -> None:
+    @stream_request_body
+    class Raises(RequestHandler):
+        def data_received(self, chunk: bytes) -> Any:
+            if is_async:
+                return self.wait_and_raise()
+            raise HTTPError(422, "on purpose")
+
+        async def wait_and_raise(self) -> None:
+            await asyncio.sleep(0)
+            raise HTTPError(422, "on purpose")
+
+        def post(self) -> None:
+            raise AssertionError("must not be called")
+
+    async with serving(kind([("/", Raises)])) as server:
+        with expect_log("halny.general", "422 POST / .*on purpose", count=1):
+            answer = await server.ask("POST", "/", body=b"x" * 100_000)
+    assert answer.status == 422
