@@ -2,9 +2,9 @@
 
     tools/hatch run bench:streams [--quick] [--rounds N] [--seconds S] [case ...]
 
-Each measurement is a process of its own, pinned to one core. The rounds are interleaved and each begins with the other
-library, so that what the machine does meanwhile falls on both alike; the medians are compared. The exit status is 1 if
-a ratio is not reached.
+Each measurement is a process of its own, pinned to one core, that counts its own processor time. The rounds are
+interleaved and each begins with the other library, so that what the machine does meanwhile falls on both alike; the
+medians are compared. The exit status is 1 if a ratio is not reached.
 """
 
 from __future__ import annotations
