@@ -92,7 +92,7 @@ class Emitter(Trees):
         self.run: list[str | ast.expr] = []
         self.values = 0
         self.file = page.root
-        self.base = 0
+        self.base = self.numbers[id(page.root)] * STRIDE
         self.buffers = 0
         self.guarded = 0
         self.depth = 0
@@ -104,9 +104,9 @@ class Emitter(Trees):
     # The function around it all.
 
     def outcome(self) -> Outcome:
-        self.move(1)
+        self.move_to_line(1)
         first = self.at
-        inside = self.inside(self.page.root, self.page.root.body)
+        inside = self.body(self.page.root.body)
         self.at = first
         parameters = ast.arguments([], [ast.arg(name, **self.at) for name in PARAMETERS], None, [], [], None, [])
         kind = ast.AsyncFunctionDef if self.awaits else ast.FunctionDef
@@ -122,14 +122,6 @@ class Emitter(Trees):
         return [ast.If(self.load(self.buffer), [self.yield_buffer()], [], **self.at)]
 
     # Bodies.
-
-    def inside(self, file: File, nodes: list[Node]) -> list[ast.stmt]:
-        """The statements of nodes of a file that may be another than the one at hand."""
-        saved = self.file, self.base
-        self.file, self.base = file, self.numbers[id(file)] * STRIDE
-        statements = self.body(nodes)
-        self.file, self.base = saved
-        return statements
 
     def body(self, nodes: list[Node], before: list[ast.stmt] | None = None) -> list[ast.stmt]:
         """The statements of a body of its own; never none."""
