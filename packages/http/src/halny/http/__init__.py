@@ -15,9 +15,11 @@ from ._dates import Timestamp, format_timestamp, parse_http_date
 from ._etags import etag_matches, if_range_matches, is_etag, parse_etags
 from ._exceptions import HTTPInputError, HTTPOutputError, HTTPRefusal
 from ._formdata import FormData, FormDataReader, FormPart, SpooledFile, read_disposition
-from ._h1_body import BodyReader, ChunkedBody, LengthBody
+from ._h1_body import BodyReader, ChunkedBody, CloseBody, LengthBody
 from ._h1_head import HeadBuffer, skip_empty_lines
 from ._h1_reader import HeadReader, RequestHead
+from ._h1_request import RequestFrame, frame_request, request_head
+from ._h1_response import ResponseHead, ResponseHeadReader, response_body
 from ._h1_writer import (
     CONTINUE,
     LAST_CHUNK,
@@ -64,6 +66,7 @@ __all__ = [
     "BodyReader",
     "ByteRange",
     "ChunkedBody",
+    "CloseBody",
     "ContentDecoder",
     "ContentEncoder",
     "CookieFormatError",
@@ -93,9 +96,12 @@ __all__ = [
     "PartBegin",
     "PartData",
     "PartEnd",
+    "RequestFrame",
     "RequestHead",
     "RequestStartLine",
     "ResponseFrame",
+    "ResponseHead",
+    "ResponseHeadReader",
     "ResponseStartLine",
     "SetCookie",
     "SpooledFile",
@@ -110,6 +116,7 @@ __all__ = [
     "etag_matches",
     "format_content_range",
     "format_timestamp",
+    "frame_request",
     "frame_response",
     "has_body",
     "if_range_matches",
@@ -132,6 +139,8 @@ __all__ = [
     "percent_decode",
     "qs_to_qsl",
     "read_disposition",
+    "request_head",
+    "response_body",
     "responses",
     "set_parse_body_config",
     "skip_empty_lines",

@@ -5,6 +5,8 @@ what comes after the body is kept in `rest`, for the next message. Chunked frami
 (RFC 9112, section 7.1); chunk extensions and trailers are read within a limit and dropped, since nothing that a
 later part of the message says may change how an earlier part was understood. One call reads a bounded number of
 chunks, so that a flood of tiny ones can't hold up an event loop: `pending` says that another call is due.
+
+A body that neither has a length nor comes in chunks ends with the connection; only a response may have one.
 """
 
 from __future__ import annotations
@@ -74,6 +76,35 @@ class LengthBody:
         return [data] if data else []
 
 
+@final
+class CloseBody:
+    """Reads a body that ends with the connection: one that was cut off can't be told from one that is complete.
+
+    Args:
+        max_size: bytes of content that are accepted; more are refused with 413.
+    """
+
+    __slots__ = ("_max_size", "complete", "pending", "received", "rest")
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self.complete = False
+        self.pending = False
+        self.rest = b""
+        self.received = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """See `BodyReader.feed`."""
+        self.received += len(data)
+        if self.received > self._max_size:
+            raise HTTPRefusal(413, f"body of more than {self._max_size} bytes")
+        return [data] if data else []
+
+    def connection_closed(self) -> None:
+        """Takes the end of the connection for the end of the body."""
+        self.complete = True
+
+
 class _State(Enum):
     SIZE = auto()
     DATA = auto()
@@ -92,10 +123,12 @@ class ChunkedBody:
     """
 
     __slots__ = (
-        "_held",
+        "_data",
+        "_extensions_size",
         "_left",
         "_limits",
         "_max_size",
+        "_position",
         "_state",
         "_trailer_size",
         "complete",
@@ -108,9 +141,13 @@ class ChunkedBody:
         self._max_size = max_size
         self._limits = limits
         self._state = _State.SIZE
-        self._held: bytes = b""
+        self._data: bytes = b""
+        self._position = 0
+        """How much of `_data` has been read. It is kept while chunks are pending, for a copy of the rest in each call
+        would make a flood of them quadratic."""
         self._left = 0
         self._trailer_size = 0
+        self._extensions_size = 0
         self.complete = False
         self.pending = False
         self.rest = b""
@@ -118,39 +155,45 @@ class ChunkedBody:
 
     def feed(self, data: bytes) -> list[bytes]:
         """See `BodyReader.feed`."""
-        if self._held:
-            data = self._held + data
-            self._held = b""
+        position = 0
+        if self._data:
+            if data or not self.pending:
+                data = self._data[self._position :] + data
+            else:
+                data, position = self._data, self._position
+            self._data = b""
         self.pending = False
         pieces: list[bytes] = []
-        position = 0
         chunks = 0
         while position < len(data):
             state = self._state
             if state is _State.DATA:
-                piece = data[position : position + self._left] if position or len(data) > self._left else data
-                pieces.append(piece)
-                self.received += len(piece)
-                self._left -= len(piece)
-                position += len(piece)
-                if self._left:
-                    break
-                self._state = _State.DATA_END
+                position = self._read_data(data, position, pieces)
             elif state is _State.COMPLETE:
                 self.rest = data[position:]
                 break
+            elif chunks == MAX_CHUNKS_PER_CALL:
+                self._data, self._position, self.pending = data, position, True
+                break
             else:
-                if chunks == MAX_CHUNKS_PER_CALL:
-                    self._held = data[position:]
-                    self.pending = True
-                    break
                 after = self._read_line(data, position)
                 if after < 0:
-                    self._held = data[position:]
+                    self._data, self._position = data[position:], 0
                     break
                 position = after
                 chunks += state is _State.SIZE
         return pieces
+
+    def _read_data(self, data: bytes, position: int, pieces: list[bytes]) -> int:
+        """Adds what there is of the current chunk to the pieces and returns where it ends."""
+        end = position + self._left
+        piece = data if not position and len(data) <= end else data[position:end]
+        pieces.append(piece)
+        self.received += len(piece)
+        self._left -= len(piece)
+        if not self._left:
+            self._state = _State.DATA_END
+        return position + len(piece)
 
     def _read_line(self, data: bytes, position: int) -> int:
         """Reads a line of the framing and returns where it ends, or -1 when it is not all there."""
@@ -174,6 +217,11 @@ class ChunkedBody:
                 raise HTTPRefusal(400, f"malformed chunk size {line[:50]!r}")
             return -1
         size = int(match[1], 16)
+        extension = match.end() - match.end(1) - 2
+        if extension:
+            self._extensions_size += extension
+            if self._extensions_size > self._limits.max_chunk_extensions_size + self.received:
+                raise HTTPRefusal(400, f"chunk extensions of {self._extensions_size} bytes, more than of content")
         if self.received + size > self._max_size:
             raise HTTPRefusal(413, f"chunked body of more than {self._max_size} bytes")
         self._left = size

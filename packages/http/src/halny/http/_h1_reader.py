@@ -20,6 +20,7 @@ import httptools
 
 from ._exceptions import HTTPRefusal
 from ._h1_fields import CHUNKED, connection_options, find_deciding, find_unusual, gather, read_length
+from ._h1_syntax import check_alone
 from ._h1_target import METHODS, origin_form, refused_line, refused_size, with_known_method
 from ._limits import DEFAULT_LIMITS, Limits
 from ._validation import is_valid_host
@@ -87,7 +88,7 @@ class HeadReader:
         limits: what a head may have.
     """
 
-    __slots__ = ("_hosts", "_limits", "_marks", "_parser", "_small", "_whole_head", "_whole_message")
+    __slots__ = ("_hosts", "_limits", "_marks", "_parser", "_small", "_whole_message")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
@@ -96,7 +97,6 @@ class HeadReader:
         self._hosts: dict[bytes, str] = {}
         self._marks: list[None] = []
         self._whole_message = _WholeMessage(self._marks)
-        self._whole_head = _WholeHead(self._marks)
         self._parser = httptools.HttpRequestParser(self._whole_message)
 
     def read(self, head: bytes) -> RequestHead:
@@ -175,23 +175,9 @@ class HeadReader:
             if not marks:
                 return
             # Either the head is malformed, or it or the one before left the parser elsewhere than we thought.
+            marks.clear()
             self._parser = httptools.HttpRequestParser(self._whole_message)
-        self._check_alone(head)
-
-    def _check_alone(self, head: bytes) -> None:
-        """Lets a parser that has seen nothing else judge a head."""
-        marks = self._marks
-        marks[:] = [None]
-        try:
-            httptools.HttpRequestParser(self._whole_head).feed_data(head)
-        except httptools.HttpParserUpgrade:
-            pass  # it stops where the head ends, which is as far as it was to go
-        except httptools.HttpParserError as error:
-            marks.clear()
-            raise HTTPRefusal(400, f"malformed head: {error}") from None
-        if marks:
-            marks.clear()
-            raise HTTPRefusal(400, "malformed head: it has no end")
+        check_alone(httptools.HttpRequestParser, head)
 
     def _take_host(self, fields: list[tuple[bytes, bytes]], version: str) -> str | None:
         """Takes `Host` out of the fields and returns what it says."""
@@ -225,16 +211,6 @@ class _WholeMessage:
 
     def __init__(self, marks: list[None]) -> None:
         self.on_message_complete = marks.pop
-
-
-@final
-class _WholeHead:
-    """What llhttp reports to: it takes the one mark away when the head is complete, whatever follows it."""
-
-    __slots__ = ("on_headers_complete",)
-
-    def __init__(self, marks: list[None]) -> None:
-        self.on_headers_complete = marks.pop
 
 
 def _decide(head: RequestHead, found: list[tuple[bytes, bytes]]) -> None:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ._exceptions import HTTPRefusal
-from ._validation import is_valid_host
+from ._validation import has_port, is_valid_host
 
 if TYPE_CHECKING:
     from ._limits import Limits
@@ -43,7 +43,7 @@ def with_known_method(head: bytes, method: bytes) -> bytes:
     if method != b"CONNECT":
         return b"GET" + head[len(method) :]
     _, target, rest = head.split(b" ", 2)
-    if not is_valid_host(target.decode("latin-1")):
+    if not has_port(target.decode("latin-1")):
         raise HTTPRefusal(400, f"malformed target of CONNECT {target[:100]!r}")
     return b"GET / " + rest
 
@@ -84,7 +84,7 @@ def refused_line(head: bytes) -> HTTPRefusal:
     """
     line = head.partition(b"\r\n")[0]
     version = line.rpartition(b" ")[2]
-    if line.count(b" ") == 2 and b"\n" not in line and _VERSION.fullmatch(version) and version[5:7] != b"1.":
+    if line.count(b" ") == 2 and b"\n" not in line and _VERSION.fullmatch(version):
         return HTTPRefusal(505, f"{version.decode()} is not supported, only HTTP/1.1 and HTTP/1.0 are")
     return HTTPRefusal(400, f"malformed request line {line[:100]!r}")
 

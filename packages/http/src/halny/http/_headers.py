@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, Final, TypeVar, cast, overload
 
 from ._exceptions import HTTPInputError
+from ._validation import HTTP_WHITESPACE
 
 DefaultT = TypeVar("DefaultT")
 
@@ -25,6 +26,9 @@ _NOT_BYTES: Final = re.compile(r"[^\x00-\xff]")
 _MAX_KNOWN_NAMES: Final = 1000
 """How many spellings of names are remembered. Peers choose names, so the memory has a bound."""
 
+_MAX_KNOWN_NAME: Final = 64
+"""The longest name that is remembered; those in use are shorter."""
+
 _known_names: dict[str, str] = {}
 
 
@@ -33,7 +37,7 @@ def normalize_name(name: str) -> str:
     known = _known_names.get(name)
     if known is None:
         known = "-".join([word.capitalize() for word in name.split("-")])
-        if len(_known_names) < _MAX_KNOWN_NAMES:
+        if len(_known_names) < _MAX_KNOWN_NAMES and len(name) <= _MAX_KNOWN_NAME:
             _known_names[name] = known
     return known
 
@@ -65,7 +69,7 @@ class HTTPHeaders(MutableMapping[str, str]):
             self.update(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle, (type(self), list(self.get_all()))
+        return _unpickle, (type(self), self._values)
 
     @cached_property
     def _values(self) -> dict[str, list[str]]:
@@ -75,7 +79,7 @@ class HTTPHeaders(MutableMapping[str, str]):
             for line in section.decode("latin-1").split("\r\n"):
                 name, _, value = line.partition(":")
                 name = normalize_name(name)
-                value = value.strip(" \t")
+                value = value.strip(HTTP_WHITESPACE)
                 if name in values:
                     values[name].append(value)
                 else:
@@ -117,7 +121,7 @@ class HTTPHeaders(MutableMapping[str, str]):
         if _TOKEN.fullmatch(name) is None:
             raise HTTPInputError(f"invalid header name {name!r}")
         _check_value(value, chars_are_bytes=_chars_are_bytes)
-        if value.strip() != value:
+        if value.strip(HTTP_WHITESPACE) != value:
             raise HTTPInputError(f"invalid header value {value!r}: space around it is not part of a value")
         self._values.setdefault(normalize_name(name), []).append(value)
 
@@ -141,7 +145,7 @@ class HTTPHeaders(MutableMapping[str, str]):
             HTTPInputError: the line is no header, or it continues the one before (obs-fold, which
                 RFC 9112, section 5.2 has removed).
         """
-        line = line.removesuffix("\n").removesuffix("\r") if line.endswith("\r\n") else line.removesuffix("\n")
+        line = line.removesuffix("\r\n") if line.endswith("\r\n") else line.removesuffix("\n")
         if not line:
             return
         if line[0] in " \t":
@@ -149,7 +153,7 @@ class HTTPHeaders(MutableMapping[str, str]):
         name, colon, value = line.partition(":")
         if not colon:
             raise HTTPInputError(f"no colon in header line {line!r}")
-        self.add(name, value.strip(" \t"), _chars_are_bytes=_chars_are_bytes)
+        self.add(name, value.strip(HTTP_WHITESPACE), _chars_are_bytes=_chars_are_bytes)
 
     @classmethod
     def parse(cls, headers: str, *, _chars_are_bytes: bool = True) -> HTTPHeaders:
@@ -244,11 +248,8 @@ class HTTPHeaders(MutableMapping[str, str]):
         return f"{type(self).__name__}({list(self.get_all())!r})"
 
 
-def _unpickle(cls: type[HTTPHeaders], pairs: list[tuple[str, str]]) -> HTTPHeaders:
-    headers = cls()
-    for name, value in pairs:
-        headers.add(name, value, _chars_are_bytes=False)
-    return headers
+def _unpickle(cls: type[HTTPHeaders], values: dict[str, list[str]]) -> HTTPHeaders:
+    return cls.from_values(values)
 
 
 def _check_value(value: str, *, chars_are_bytes: bool) -> None:

@@ -32,11 +32,19 @@ class Limits:
     max_chunk_line_size: int = 1 * KIB
     """Bytes of a chunk-size line with its extensions, which nobody uses; more is answered with 400."""
 
+    max_chunk_extensions_size: int = 16 * KIB
+    """Bytes of chunk extensions in a body beyond its bytes of content; more is answered with 400. Else a body within
+    its limit could be sent with a thousand times as much around it, all of which has to be read."""
+
     max_trailer_size: int = 8 * KIB
     """Bytes of the trailer section, which is read and dropped; more is answered with 400."""
 
     max_empty_lines: int = 4
     """Empty lines that are skipped before a request line (RFC 9112, section 2.2); more are answered with 400."""
+
+    max_interim_responses: int = 10
+    """Responses with a status of 100 to 199 that a client takes before the final one; a server sends one or two, and
+    with more it would keep a client busy for ever. Counting them is the client's business."""
 
 
 DEFAULT_LIMITS = Limits()

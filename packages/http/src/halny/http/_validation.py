@@ -73,6 +73,14 @@ def is_valid_host(value: str) -> bool:
     return True
 
 
+def has_port(value: str) -> bool:
+    """Tell whether `value` is a host and a port, as the target of CONNECT must be (RFC 9110 §9.3.6)."""
+    try:
+        return parse_host(value)[1] is not None
+    except HTTPInputError:
+        return False
+
+
 def parse_host(value: str) -> tuple[str, int | None]:
     """Split `host[:port]` as a `Host` field carries it, and check both (RFC 9110 §7.2, RFC 3986 §3.2.2).
 
