@@ -48,8 +48,10 @@ WRONG: list[tuple[str, int, str]] = [
     ("\n{{ lambda x, x: 1 }}", 2, "duplicate argument"),
     ("\n{{ [x := 1 for x in y] }}", 2, "cannot rebind"),
     ("{{ " + "(" * 300 + ")" * 300 + " }}", 1, "too many nested parentheses"),
-    ("\n{{ " + "-" * 100_000 + "1 }}", 2, "too deep or too large"),
-    ("\n{{ x" + ".a" * 100_000 + " }}", 2, "too deep or too large"),
+    ("\n{{ " + "-" * 100_000 + "1 }}", 2, "too deep"),
+    ("\n{{ x" + ".a" * 100_000 + " }}", 2, "too deep"),
+    ("\n{{ x" + ".a" * 300 + " }}", 2, "too deep: more than 300 levels"),
+    ("\n{% set x = 1" + " + x" * 300 + " %}", 2, "too deep: more than 300 levels"),
     ("{{ " + "9" * 10_000 + " }}", 1, "integer string conversion"),
     # Nesting.
     ("a\n{% if x %}\n\n", 2, "missing {% end %} for 'if'"),
@@ -221,6 +223,17 @@ def test_branches() -> None:
     )
     with pytest.raises(ParseError, match=f"more than {MAX_BRANCHES} branches"):
         Template(f"{{% if x == 0 %}}{branches}{{% elif y %}}{{% end %}}")
+
+
+def test_depth_of_expressions() -> None:
+    assert Template("{{ 1" + " + 1" * 250 + " }}").generate() == b"251"
+    loader = DictLoader(
+        {"a": "{% include 'b' %}", "b": "\n{{ 1" + " + 1" * 250 + " }}", "c": "\n{{ x" + ".a" * 1000 + " }}"}
+    )
+    assert loader.load("a").generate() == b"\n251"
+    with pytest.raises(ParseError, match="too deep") as info:
+        loader.load("c")
+    assert info.value.lineno == 2
 
 
 def test_lines() -> None:

@@ -13,7 +13,7 @@ from halny.template._emit import STRIDE, Form
 from halny.template._nodes import Apply, Block, Code, File, If, Include, Jump, Loop, Output, Text, Try
 from halny.template._parse import parse
 from halny.template._python import Fragment, awaits, moved, parse_code, parse_expression, parse_handler, parse_head
-from halny.template._resolve import bodies, resolve
+from halny.template._resolve import MAX_FILES, bodies, resolve
 from halny.template._runtime import DEFAULTS
 from halny.template._source import Source
 
@@ -184,6 +184,25 @@ def test_a_loader_that_goes_in_circles() -> None:
 
     with pytest.raises(ParseError, match="circular use of templates"):
         resolve(parsed("{% include 'x' %}"), find)
+
+
+def test_a_chain_without_end() -> None:
+    def find(name: str, parent: str) -> File:
+        return parsed(f"{{% extends '{int(name) + 1}' %}}", name)
+
+    with pytest.raises(ParseError, match=f"more than {MAX_FILES} templates in one page"):
+        resolve(parsed("{% extends '0' %}"), find)
+
+
+def test_a_block_inside_itself() -> None:
+    # Files can't say that; a page that was put together wrongly must not go on for ever.
+    file = parsed("\n{% block a %}{% block a %}{% end %}{% end %}")
+    page = resolve(file, lambda name, parent: file)
+    outer = file.body[1]
+    assert isinstance(outer, Block)
+    page.blocks["a"] = (outer, file)
+    with pytest.raises(ParseError, match="block 'a' is inside itself at t:2"):
+        compile_tree(page, Form())
 
 
 def test_bodies_in_the_order_of_the_text() -> None:

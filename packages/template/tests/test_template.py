@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import enum
+import inspect
 import threading
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -420,6 +421,7 @@ def test_whitespace_options() -> None:
 
 
 def test_autoescape_options() -> None:
+    assert "compress_whitespace: 'bool | _Unset' = <unset>" in str(inspect.signature(Template))
     assert Template("{{ '<' }}", autoescape=None).generate() == b"<"
     assert Template("{{ '<' }}", autoescape="url_escape").generate() == b"%3C"
     loader = DictLoader({"a": '{{ "<" }}{% include "b" %}', "b": '{{ "<" }}'}, autoescape=None)

@@ -26,6 +26,10 @@ FAILURES = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 """All that Python's parser and compiler raise for hostile text; `MemoryError` is what deep nesting gives."""
 
 _BODY = "\n pass"
+MAX_DEPTH = 300
+"""The limit of Python's constructs inside each other, in one expression or tag. Python's own limits are around that
+of calls, differ between versions, and don't say where."""
+
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -69,8 +73,6 @@ def parse_expression(fragment: Fragment, prefix: str = "") -> ast.expr:
         tree = ast.parse(prefix + code, fragment.source.filename, mode="eval").body
     except FAILURES as error:
         raise _refusal(fragment, error, 0) from error
-    if isinstance(tree, ast.Starred):
-        raise fragment.error("a starred expression can't stand alone")
     _check(fragment, tree)
     _place(fragment, tree, 0, len(prefix))
     return tree
@@ -174,12 +176,22 @@ def _refusal(fragment: Fragment, error: BaseException, lines: int) -> ParseError
 
 def _check(fragment: Fragment, tree: ast.AST) -> None:
     code = fragment.code
+    if len(code) > MAX_DEPTH and _is_deep(tree):
+        raise fragment.error(f"too deep: more than {MAX_DEPTH} levels in {excerpt(code)!r}")
     if "yield" in code and any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _walk_own(tree)):
         raise fragment.error("'yield' can't be used in a template")
     if RESERVED in code:
         for node in ast.walk(tree):
             if any(name.startswith(RESERVED) for name in _bound(node)):
                 raise fragment.error(f"names that begin with {RESERVED!r} are the engine's own")
+
+
+def _is_deep(tree: ast.AST) -> bool:
+    level, depth = [tree], 0
+    while level and depth <= MAX_DEPTH:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        depth += 1
+    return bool(level)
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
