@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from halny.http import Endpoint, EndpointSource, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine
 from halny.httpserver import DelegateEndpoint, HTTPServer
+from halny.ioloop import IOLoop
 
 from ._delegates import HandlerDelegate, HandlerEndpoint, StreamingHandlerEndpoint
 from ._handler import RequestHandler
 from ._matchers import AnyMatches, DefaultHostMatches, HostMatches
-from ._routing import ReversibleRouter, ReversibleRuleRouter, Rule
+from ._routing import ReversibleRouter, ReversibleRuleRouter, Rule, RuleRouter
 from ._static import StaticFileHandler
 from ._stock import ErrorHandler
 from ._transforms import BestContentEncoding
@@ -86,6 +87,8 @@ class ApplicationRouter(ReversibleRuleRouter):
             return self.application.get_handler_delegate(request, target, **target_params)
         return super().get_target_delegate(target, request, **target_params)
 
+    _usual_target_delegate = get_target_delegate
+
 
 class Application(ReversibleRouter):
     """A collection of handlers that make up a web application.
@@ -139,10 +142,11 @@ class Application(ReversibleRouter):
         return [(pattern, self.static_handler_class, arguments) for pattern in patterns]
 
     def _start_autoreload(self) -> None:
-        self._starts_autoreload = False
-        from halny.ioloop import autoreload
+        if self._starts_autoreload:
+            self._starts_autoreload = False
+            from halny.ioloop import autoreload
 
-        autoreload.start()
+            autoreload.start()
 
     def listen(
         self,
@@ -174,8 +178,6 @@ class Application(ReversibleRouter):
         """
         server = HTTPServer(self, **kwargs)
         server.listen(port, address, family=family, backlog=backlog, flags=flags, reuse_port=reuse_port)
-        if self._starts_autoreload:
-            self._start_autoreload()  # on the loop that the server listens on
         return server
 
     def __call__(self, request: HTTPServerRequest) -> None:
@@ -280,6 +282,10 @@ class Application(ReversibleRouter):
 
     def endpoint_source(self) -> EndpointSource | None:
         """Return the source of this application's endpoints, or None where a subclass finds handlers in its own way."""
+        if self._starts_autoreload:
+            IOLoop.current().add_callback(self._start_autoreload)  # a server was made before its loop runs
+        if not isinstance(self.default_router, RuleRouter):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return None  # some programs put another in its place
         bases = type(self).__mro__
         for base in bases[: bases.index(Application)]:
             if not _OWN_WAYS.isdisjoint(vars(base)):
@@ -308,7 +314,8 @@ class _ApplicationEndpoints(EndpointSource):
         found = (application.wildcard_router if len(router.rules) == 1 else router).find(request)
         if found is None:
             handler_class, handler_kwargs = application.fallback()
-            return HandlerEndpoint(application, request, handler_class, handler_kwargs, [], {})
+            kind = StreamingHandlerEndpoint if handler_class.streams_request_body else HandlerEndpoint
+            return kind(application, request, handler_class, handler_kwargs, [], {})
         rule, params, delegate = found
         if delegate is not None:
             if isinstance(delegate, HandlerDelegate):
@@ -317,7 +324,7 @@ class _ApplicationEndpoints(EndpointSource):
         handler_class = rule.target
         kind = StreamingHandlerEndpoint if handler_class.streams_request_body else HandlerEndpoint
         if params:
-            return kind(
-                application, request, handler_class, rule.target_kwargs, params["path_args"], params["path_kwargs"]
-            )
+            handler_kwargs = rule.target_kwargs or params.get("target_kwargs", {})
+            args, kwargs = params.get("path_args", []), params.get("path_kwargs", {})
+            return kind(application, request, handler_class, handler_kwargs, args, kwargs)
         return kind(application, request, handler_class, rule.target_kwargs, [], {})

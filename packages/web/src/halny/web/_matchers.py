@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from ._application import Application
 
-_LITERAL: Final = re.compile(r"(?:[A-Za-z0-9/_~:@!,;=&'% -]|\\[^A-Za-z0-9])*")
+_UNIT: Final = r"(?:[A-Za-z0-9/_~:@!,;=&'% -]|\\[^A-Za-z0-9])"
+_LITERAL: Final = re.compile(f"{_UNIT}*")
+_PREFIX: Final = re.compile(f"(?:{_UNIT}(?![*?{{]))*")
+"""What a pattern begins with that stands for itself; what may be missing does not."""
 
 
 class Matcher:
@@ -119,6 +122,15 @@ class PathMatches(Matcher):
         if self.regex.flags & (re.IGNORECASE | re.VERBOSE) or _LITERAL.fullmatch(pattern) is None:
             return None
         return re_unescape(pattern)
+
+    @property
+    def prefix(self) -> str:
+        """What every path that the pattern matches begins with; perhaps nothing."""
+        pattern = self.regex.pattern.removeprefix("^")
+        if self.regex.flags & (re.IGNORECASE | re.VERBOSE) or "|" in pattern:
+            return ""
+        found = _PREFIX.match(pattern)
+        return "" if found is None else re_unescape(found[0])
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         """See `Matcher.match`."""

@@ -2,7 +2,8 @@
 
 Strategy: a `RuleRouter` asks its rules one after another, as its users expect. For the usual case it keeps a table of
 the literal paths: each leads to the first of all rules that matches it, which is known beforehand as long as the rules
-before it depend on nothing but the path. What the table does not have is looked for among the patterns.
+before it depend on nothing but the path. What the table does not have is looked for among the patterns, without those
+whose first segment is another.
 """
 
 from __future__ import annotations
@@ -252,11 +253,13 @@ class RuleRouter(Router):
         """
         table = self._table
         if table is None or table.version != self.rules.version:
+            if not self._keeps_the_rules():
+                return self._find_in_own_way(request)
             table = self._table = _Table(self.rules)
         found = table.literals.get(request.path)
         if found is not None:
             return found
-        for rule in table.others:
+        for rule in table.candidates(request.path):
             params = rule.matcher.match(request)
             if params is not None:
                 found = self._found(rule, params, request)
@@ -264,34 +267,43 @@ class RuleRouter(Router):
                     return found
         return None
 
+    def _find_in_own_way(self, request: HTTPServerRequest) -> Found | None:
+        """Find what a subclass finds by its own rules."""
+        delegate = self.find_handler(request)
+        return None if delegate is None else Found(_NO_RULE, _NO_PARAMS, delegate)
+
     def _found(self, rule: Rule, params: dict[str, Any], request: HTTPServerRequest) -> Found | None:
         target = rule.target
         if _is_unconditional(target):
             return Found(rule, params, None)
-        if isinstance(target, RuleRouter) and target.keeps_the_rules and not params and not rule.target_kwargs:
+        if isinstance(target, RuleRouter) and not params and not rule.target_kwargs:
             return target.find(request)
         if rule.target_kwargs:
             params = {**params, "target_kwargs": rule.target_kwargs}
         delegate = self.get_target_delegate(target, request, **params)
         return None if delegate is None else Found(rule, params, delegate)
 
-    @property
-    def keeps_the_rules(self) -> bool:
-        """Whether `find` gives what `find_handler` would: no subclass has its own way of finding."""
-        return type(self).find_handler is RuleRouter.find_handler
+    def _keeps_the_rules(self) -> bool:
+        """Return whether no subclass has a way of its own to find handlers or to tell them of requests."""
+        cls = type(self)
+        return cls.find_handler is RuleRouter.find_handler and cls.get_target_delegate is cls._usual_target_delegate
 
+    _usual_target_delegate = get_target_delegate
     _table: _Table | None = None
 
 
 def _is_unconditional(target: Any) -> bool:
     """Whether a target answers whatever reaches it; a router may have nothing for a request."""
-    return isinstance(target, type) and not issubclass(target, HTTPServerConnectionDelegate)
+    return isinstance(target, type) and hasattr(target, "streams_request_body")  # a handler class
+
+
+_NO_RULE: Final = Rule(AnyMatches(), None)
 
 
 class _Table:
     """The rules of a router at one moment, prepared for finding."""
 
-    __slots__ = ("literals", "others", "version")
+    __slots__ = ("_anywhere", "_by_segment", "literals", "others", "version")
 
     def __init__(self, rules: Rules) -> None:
         self.version = rules.version
@@ -302,6 +314,16 @@ class _Table:
             literal = matcher.literal if type(matcher) is PathMatches else None
             if literal is None or not _is_unconditional(rule.target) or not self._add_literal(literal, rule):
                 self.others.append(rule)
+        segments = [_first_segment(rule) for rule in self.others]
+        self._anywhere = [rule for rule, own in zip(self.others, segments, strict=True) if own is None]
+        self._by_segment = {
+            segment: [rule for rule, own in zip(self.others, segments, strict=True) if own is None or own == segment]
+            for segment in {*segments} - {None}
+        }
+
+    def candidates(self, path: str) -> list[Rule]:
+        """Return the rules that may match a path which is not in the table, in order."""
+        return self._by_segment.get(path[: path.find("/", 1) + 1], self._anywhere) if self._by_segment else self.others
 
     def _add_literal(self, literal: str, rule: Rule) -> bool:
         """Put a rule into the table, if what comes before it is sure not to match, or sure to match, its path."""
@@ -319,6 +341,16 @@ class _Table:
                 break
         self.literals[literal] = found
         return True
+
+
+def _first_segment(rule: Rule) -> str | None:
+    """Return the first segment, with both its slashes, of all paths that a rule matches, or None for any."""
+    matcher = rule.matcher
+    if type(matcher) is not PathMatches:
+        return None
+    prefix = matcher.prefix
+    end = prefix.find("/", 1) + 1
+    return prefix[:end] or None
 
 
 class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
