@@ -7,6 +7,7 @@ a slow endpoint, and lets other connections have their turn.
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from halny.http import ChunkedBody, ContentDecoder, HTTPInputError, HTTPRefusal, LengthBody
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_DECODED_PER_CALL: Final = 1024 * 1024
 """Bytes that one call decodes to at the most: about three milliseconds' work."""
+
+
+MIN_BUFFERED: Final = 128 * 1024
+"""Bytes of a body from which it is worth the trouble not to have it in memory twice."""
 
 
 class Body(Protocol):
@@ -46,6 +51,49 @@ class Body(Protocol):
     def feed(self, data: bytes) -> Iterable[bytes]:
         """Take the next bytes and give the content in them; see `halny.http.BodyReader.feed`."""
         ...
+
+
+@final
+class Collector:
+    """Puts a body together in memory, most of which is touched only once.
+
+    Pieces are kept until there is a good part of what was announced, and the rest is written into its place, so that
+    a peer that announces much and sends little costs little, and nothing is in memory twice.
+
+    Args:
+        length: how many bytes were announced, or 0.
+    """
+
+    __slots__ = ("_buffer", "_length", "_pieces", "_size")
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._size = 0
+        self._pieces: list[bytes] = []
+        self._buffer: BytesIO | None = None
+
+    def add(self, pieces: Iterable[bytes]) -> None:
+        """Take the next pieces."""
+        if self._buffer is not None:
+            self._buffer.writelines(pieces)
+            return
+        for piece in pieces:
+            self._pieces.append(piece)
+            self._size += len(piece)
+        if self._length > 4 * self._size or self._size >= self._length or self._length < MIN_BUFFERED:
+            return
+        buffer = self._buffer = BytesIO()
+        buffer.seek(self._length - 1)
+        buffer.write(b"\0")  # makes room for all of it at once
+        buffer.seek(0)
+        buffer.writelines(self._pieces)
+        self._pieces = []
+
+    def whole(self) -> bytes:
+        """Return what was collected."""
+        if self._buffer is not None:
+            return self._buffer.getvalue()  # which is no copy
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
 def body_reader(head: RequestHead, max_size: int, limits: Limits) -> BodyReader:

@@ -25,6 +25,7 @@ from halny.http import (
     skip_empty_lines,
 )
 
+from ._bodies import Collector
 from ._connection import RequestConnection
 from ._context import ConnectionContext
 from ._running import RunningConnection, as_refusal
@@ -226,7 +227,7 @@ class HTTPProtocol(RunningConnection):
 
     def _begin_body(self, endpoint: Endpoint, head: RequestHead, answer: RequestConnection) -> None:
         self._body = self.read_body(endpoint, head)
-        self._collected = []
+        self._collected = Collector(head.content_length)
         self._state = State.BODY
         self.set_body_timeout(answer, self._settings.timeouts.body)
         if head.expect_continue and self._ahead is None:
@@ -237,7 +238,7 @@ class HTTPProtocol(RunningConnection):
         body, collected = self._body, self._collected
         assert body is not None
         assert collected is not None
-        collected += body.feed(data)
+        collected.add(body.feed(data))
         if not body.complete:
             if body.pending:
                 self.pause_reading()
@@ -247,7 +248,7 @@ class HTTPProtocol(RunningConnection):
         assert request is not None
         assert endpoint is not None
         assert answer is not None
-        request.body = collected[0] if len(collected) == 1 else b"".join(collected)
+        request.body = collected.whole()
         self._body_complete(answer)
         self._state = State.ANSWERING
         rest = body.rest

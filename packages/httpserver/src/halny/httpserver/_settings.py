@@ -57,7 +57,7 @@ class Timeouts:
 class ServerSettings:
     """The state that the connections of one server share."""
 
-    DEFAULT_CHUNK_SIZE: ClassVar = 64 * KIB
+    DEFAULT_CHUNK_SIZE: ClassVar = 256 * KIB  # what event loops read at once: no part has to be cut
 
     source: EndpointSource
     """Finds what answers a request."""

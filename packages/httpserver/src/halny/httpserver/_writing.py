@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from halny.http import Endpoint, HeadBuffer, HTTPServerRequest
 
-    from ._bodies import Body
+    from ._bodies import Body, Collector
     from ._clock import BodyClock
     from ._connection import RequestConnection
     from ._context import ConnectionContext
@@ -97,7 +97,7 @@ class WritingConnection(asyncio.Protocol):
         self._head: HeadBuffer | None = None
         self._body: Body | None = None
         self._body_due = False
-        self._collected: list[bytes] | None = None
+        self._collected: Collector | None = None
         self._answer: RequestConnection | None = None
         self._request: HTTPServerRequest | None = None
         self._endpoint: Endpoint | None = None
