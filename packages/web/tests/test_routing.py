@@ -30,7 +30,7 @@ from halny.routing import (
 )
 from halny.web import Application, RequestHandler, url
 
-from ._helpers import DelegateApplication, Server, handler, serving
+from ._helpers import DelegateApplication, Server, serving
 
 if TYPE_CHECKING:
     from tools.strict_tests.logs import ExpectLog
@@ -279,8 +279,11 @@ def test_a_name_that_comes_twice(expect_log: ExpectLog) -> None:
 
 
 async def test_urls_in_handlers() -> None:
-    application = Application([url("/x/(.*)", handler(lambda self, x: self.write(self.reverse_url("n", x))), name="n")])
-    assert await answers(application, "/x/a%20b") == ["/x/a%20b"]
+    class Echo(RequestHandler):
+        def get(self, x: str) -> None:
+            self.write(self.reverse_url("n", x))
+
+    assert await answers(Application([url("/x/(.*)", Echo, name="n")]), "/x/a%20b") == ["/x/a%20b"]
 
 
 def test_routers_that_are_only_interfaces() -> None:
