@@ -131,9 +131,9 @@ def test_the_parser_makes_nodes() -> None:
     assert loop.body == [Jump(ast.Break, 1)]
 
 
-def test_text_is_merged_after_its_whitespace_is_filtered() -> None:
+def test_whitespace_is_filtered_piece_by_piece() -> None:
     file = parse(Source("a  {# #}  b{{!  c", "t"), "single", None)
-    assert file.body == [Text("a  b{{ c", 1)]
+    assert file.body == [Text("a ", 1), Text(" b", 1), Text("{{", 1), Text(" c", 1)]
 
 
 def test_what_a_file_says_of_itself() -> None:
@@ -216,6 +216,10 @@ def test_bodies_in_the_order_of_the_text() -> None:
 
 def tree(text: str, **form: bool) -> str:
     return ast.unparse(compile_tree(resolve(parsed(text), lambda name, parent: parsed("")), Form(**form)).tree)
+
+
+def test_texts_are_one_literal() -> None:
+    assert "_tt_b.append('ab{{ cd')" in tree("a{# #}b{{! c{% block x %}d{% end %}")
 
 
 def test_text_and_values_are_one_append() -> None:

@@ -97,11 +97,7 @@ class _Parser:
         # A piece with preformatted text in it is left alone as a whole.
         if self.whitespace != "all" and "<pre>" not in text:
             text = filter_whitespace(self.whitespace, text)
-        last = self.body[-1] if self.body else None
-        if isinstance(last, Text):
-            last.text += text
-        else:
-            self.body.append(Text(text, self.source.line(token.start)))
+        self.body.append(Text(text, self.source.line(token.start)))
 
     def output(self, token: Token) -> None:
         if not token.value:
