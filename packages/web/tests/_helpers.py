@@ -11,7 +11,7 @@ from halny.httpserver import HTTPServer
 from halny.web import Application, RequestHandler
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from halny.http import HTTPMessageDelegate, HTTPServerRequest
 
@@ -107,7 +107,7 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(application: Application, **options: Any) -> AsyncIterator[Server]:
+async def serving(application: Application, **options: Any) -> AsyncGenerator[Server]:
     """Serve an application on a port of the system's choice; its access log is collected."""
     http_server = HTTPServer(application, **options)
     http_server.listen(0, "127.0.0.1")

@@ -237,7 +237,7 @@ async def test_a_logger_that_fails_does_not_keep_the_page_back(expect_log: Expec
         def get(self) -> None:
             raise ValueError("x")
 
-        def log_exception(self, *args: object) -> None:
+        def log_exception(self, typ: object, value: object, tb: object) -> None:
             raise RuntimeError
 
     async with serving(Application([("/", Own)])) as server:

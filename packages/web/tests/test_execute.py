@@ -150,7 +150,7 @@ class Context(RequestHandler):
         self.seen.append("afterwards " + VARIABLE.get())
         self.done.set()
 
-    def log_exception(self, *args: Any) -> None:
+    def log_exception(self, typ: object, value: object, tb: object) -> None:
         self.seen.append("log_exception " + VARIABLE.get())
 
     done: asyncio.Event
@@ -186,7 +186,7 @@ async def test_what_fails_after_the_request_is_logged_once(expect_log: ExpectLog
         def get(self) -> None:
             self.write("x")
 
-        async def on_finish(self) -> None:  # type: ignore[override]
+        async def on_finish(self) -> None:
             done.set()
             raise ValueError
 
@@ -209,7 +209,11 @@ def raiser(name: str) -> type[RequestHandler]:
         raise ValueError(name)
 
     entry, _, how = name.partition(" ")
-    members: dict[str, Any] = {"get": lambda self: self.write("x"), entry: fail_later if how else fail}
+
+    def get(self: RequestHandler) -> None:
+        self.write("x")
+
+    members: dict[str, Any] = {"get": get, entry: fail_later if how else fail}
     return type("Raiser", (RequestHandler,), members)
 
 
@@ -241,7 +245,10 @@ async def test_every_entry_point_may_raise(
 @pytest.mark.parametrize("result", [5, "text", [1]])
 @pytest.mark.parametrize("entry", ["prepare", "get"])
 async def test_what_is_returned_must_be_awaitable(entry: str, result: object, expect_log: ExpectLog) -> None:
-    cls = type("Odd", (RequestHandler,), {"get": lambda self: None, entry: lambda self: result})
+    def odd(self: RequestHandler) -> object:
+        return result
+
+    cls = type("Odd", (RequestHandler,), {"get": RequestHandler.clear, entry: odd})
     async with serving(Application([("/", cls)])) as server:
         with expect_log(APPLICATION, "uncaught exception", count=1) as records:
             assert (await server.get("/")).status == 500
@@ -545,4 +552,4 @@ async def test_the_limit_of_a_handler(way: type[Application]) -> None:
 
 def test_only_handlers_stream() -> None:
     with pytest.raises(TypeError, match="subclass of RequestHandler"):
-        stream_request_body(int)  # type: ignore[arg-type]
+        stream_request_body(int)  # type: ignore[type-var]

@@ -12,6 +12,7 @@ from halny.web import Application, RequestHandler, UIModule
 from ._helpers import Answer, handler, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tools.strict_tests.logs import ExpectLog
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 PAGE = "<html><head></head><body>%s</body></html>"
 
 
-def application(templates: dict[str, str], get: Any, **settings: Any) -> Application:
+def application(templates: dict[str, str], get: Callable[[Any], object], **settings: Any) -> Application:
     routes: list[Any] = [("/", handler(get), None, "home")]
     return Application(routes, template_loader=DictLoader(templates), **settings)
 
@@ -98,11 +99,12 @@ async def test_templates_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "base.html").write_text("<b>{% block b %}{% end %}</b>   \n\n  end")
     (tmp_path / "x.html").write_text("{% extends base.html %}{% block b %}{{ '<' }}{% end %}")
     cls = handler(lambda self: self.render("x.html"))
-    for settings, text in (
+    cases: list[tuple[dict[str, Any], str]] = [
         ({}, "<b>&lt;</b>\nend"),
         ({"autoescape": None}, "<b><</b>\nend"),
         ({"template_whitespace": "all"}, "<b>&lt;</b>   \n\n  end"),
-    ):
+    ]
+    for settings, text in cases:
         async with serving(Application([("/", cls)], template_path=str(tmp_path), **settings)) as server:
             assert (await server.get("/")).text == text
 
@@ -142,7 +144,11 @@ async def test_without_a_path_templates_are_beside_the_file_that_renders(tmp_pat
 
 
 async def test_templates_are_compiled_once_or_for_each_request(tmp_path: Path) -> None:
-    for settings, texts in (({}, ["old", "old"]), ({"compiled_template_cache": False}, ["old", "new"])):
+    cases: list[tuple[dict[str, Any], list[str]]] = [
+        ({}, ["old", "old"]),
+        ({"compiled_template_cache": False}, ["old", "new"]),
+    ]
+    for settings, texts in cases:
         (tmp_path / "x.html").write_text("old")
         cls = handler(lambda self: self.render("x.html"))
         async with serving(Application([("/", cls)], template_path=str(tmp_path), **settings)) as server:
@@ -197,7 +203,7 @@ class Entry(UIModule):
         return "<div></div>"
 
 
-WITH_ENTRY = {"ui_modules": {"Entry": Entry}}
+WITH_ENTRY: dict[str, Any] = {"ui_modules": {"Entry": Entry}}
 
 
 async def test_modules_bring_what_they_need_once() -> None:

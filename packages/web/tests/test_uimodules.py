@@ -46,7 +46,10 @@ async def ask(templates: dict[str, str], **settings: Any) -> Answer:
 
 async def test_a_module_is_made_once_and_used_often() -> None:
     Greeting.made = 0
-    template = "{% module Greeting('a') %}{% module Greeting('b', times=2) %}{{ modules.Greeting('c') }}{{ modules['Greeting']('d') }}"
+    template = (
+        "{% module Greeting('a') %}{% module Greeting('b', times=2) %}"
+        "{{ modules.Greeting('c') }}{{ modules['Greeting']('d') }}"
+    )
     answer = await ask({"x.html": template}, ui_modules={"Greeting": Greeting})
     assert answer.text == "<b>a</b><b>b</b><b>b</b>&lt;b&gt;c&lt;/b&gt;&lt;b&gt;d&lt;/b&gt;"
     assert Greeting.made == 1
@@ -64,7 +67,10 @@ async def test_a_module_knows_its_handler() -> None:
             assert self.ui is self.handler.ui
             return f"{self.current_user} {self.locale.code} {self.ui.shout('x')}"
 
-    settings = {"ui_modules": {"K": Knowing}, "ui_methods": {"shout": lambda handler, text: text.upper()}}
+    def shout(handler: RequestHandler, text: str) -> str:
+        return text.upper()
+
+    settings: dict[str, Any] = {"ui_modules": {"K": Knowing}, "ui_methods": {"shout": shout}}
     assert (await ask({"x.html": "{% module K() %}"}, **settings)).text == "ada en_US X"
 
 
@@ -130,7 +136,7 @@ async def test_a_module_without_render(expect_log: ExpectLog) -> None:
 def test_modules_and_methods_come_from_python_modules_too() -> None:
     found: Any = types.ModuleType("found")
     found.Greeting, found.UIModule = Greeting, UIModule
-    found.shout = lambda handler: "x"
+    found.shout = print
     found._private = found.Upper = found.shout
     found.number = 5
     more = {"Other": FromTemplate}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from halny.http import Timestamp
 
+    from ._signing import Secret
+
 _SIGNED_COOKIES: Final = "signed cookies"
 _NAMES: Final = ("domain", "expires", "path", "max_age", "httponly", "secure", "samesite", "partitioned")
 _LATE_NAMES: Final = {"max-age": "max_age", **{name: name for name in _NAMES}}
@@ -163,9 +165,9 @@ class Cookies(Response):
         """
         self.require_setting("cookie_secret", _SIGNED_COOKIES)
         settings = self.application.settings
-        secret = settings["cookie_secret"]
+        secret: Secret = settings["cookie_secret"]
         key_version: int | None = None
-        if isinstance(secret, dict):
+        if not isinstance(secret, (str, bytes)):
             key_version = settings.get("key_version")
             if key_version is None:
                 raise ValueError("cookie_secret is a dict: the setting 'key_version' must say which one signs")

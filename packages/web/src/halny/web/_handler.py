@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._exceptions import HTTPError
 from ._execute import Execution
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from halny.http import HTTPServerRequest
 
     from ._application import Application
+
+HandlerT = TypeVar("HandlerT", bound="RequestHandler")
 
 
 class RequestHandler(Execution, Templates):
@@ -62,7 +64,7 @@ class RequestHandler(Execution, Templates):
     options: Any = _unimplemented_method
 
 
-def stream_request_body(cls: type[RequestHandler]) -> type[RequestHandler]:
+def stream_request_body(cls: type[HandlerT]) -> type[HandlerT]:
     """Decorate a handler class so that it takes its request's body as it comes, by `data_received`.
 
     `prepare` is called when the head of the request is there, the method when the body has ended.

@@ -201,8 +201,9 @@ class Response(HandlerBase):
 
     def _write_json(self, value: object) -> None:
         if not isinstance(value, dict):
-            hint = "; lists are not accepted for security reasons: write a dict" if type(value) is list else ""
-            raise TypeError(f"write() accepts str, bytes and dict, not {type(value).__name__}{hint}")
+            kind = type(value).__name__
+            hint = "; lists are not accepted for security reasons: write a dict" if kind == "list" else ""
+            raise TypeError(f"write() accepts str, bytes and dict, not {kind}{hint}")
         self._write_buffer.append(json_encode(value).encode())
         self._content_type = JSON
         if "_headers" in self.__dict__:

@@ -97,8 +97,9 @@ class Security(Cookies, Arguments):
         else:
             raise ValueError(f"unknown setting xsrf_cookie_version {version!r}, expected 1 or 2")
         if token.is_new:
-            attributes = {"expires_days": _COOKIE_DAYS if self.current_user else None}
-            self.set_cookie(self._xsrf_cookie_name(), text, **{**attributes, **settings.get("xsrf_cookie_kwargs", {})})
+            attributes: dict[str, Any] = {"expires_days": _COOKIE_DAYS if self.current_user else None}
+            attributes.update(settings.get("xsrf_cookie_kwargs", {}))
+            self.set_cookie(self._xsrf_cookie_name(), text, **attributes)
         return text.encode()
 
     @property

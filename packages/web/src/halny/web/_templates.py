@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -268,7 +268,8 @@ def _insert(name: str, page: bytes, parts: list[str | bytes], mark: bytes, posit
 
 def _folder_of_caller() -> str:
     """Return the folder of the file that called the framework."""
-    frame = sys._getframe(1)
+    frame = inspect.currentframe()
+    assert frame is not None
     while frame.f_back is not None and str(Path(frame.f_code.co_filename).parent) == _PACKAGE:
         frame = frame.f_back
     return str(Path(frame.f_code.co_filename).absolute().parent)
