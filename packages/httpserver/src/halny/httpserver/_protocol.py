@@ -81,7 +81,7 @@ class HTTPProtocol(RunningConnection):
         state = self._state
         if state is State.IDLE and not self._held and not self._writing_paused and data[0] != _CR:
             # The usual case, kept short: one whole request without a body.
-            if data.find(b"\r\n\r\n") + 4 == len(data):
+            if data.find(b"\r\n\r\n") + 4 == len(data) != 3:  # 3 is what comes of not finding it
                 try:
                     self._begin_request(data)
                 except HTTPRefusal as refusal:
