@@ -234,7 +234,8 @@ class ChunkedBody:
             self._state = _State.COMPLETE
             self.complete = True
             return position + 2
-        size = (len(data) if end < 0 else end + 2) - position
+        # Of a line without its end, a CR may belong to the empty line that comes last, which does not count.
+        size = (len(data) - data.endswith(b"\r") if end < 0 else end + 2) - position
         if self._trailer_size + size > self._limits.max_trailer_size:
             raise HTTPRefusal(400, f"trailers of more than {self._limits.max_trailer_size} bytes")
         if end < 0:

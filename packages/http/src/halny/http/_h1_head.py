@@ -13,8 +13,8 @@ from ._exceptions import HTTPRefusal
 from ._h1_target import refused_size
 from ._limits import DEFAULT_LIMITS, Limits
 
-_BEGINNING: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}(?: |/|\Z)")
-"""What the first bytes of a head look like: a method, or a version with its slash."""
+_BEGINNING: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}(?: |/|\Z)|\r\Z")
+"""What the first bytes of a head look like: a method, or a version with its slash; or half an empty line."""
 
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 
@@ -52,7 +52,7 @@ class HeadBuffer:
         """
         buffer = self._data
         buffer += data
-        if buffer[:1] == b"\r":
+        if buffer.startswith(b"\r"):
             self._skip_empty_lines()
         end = buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
         if end >= 0:
@@ -77,7 +77,7 @@ class HeadBuffer:
 
     def _refuse_early(self, start: int) -> None:
         data = self._data
-        if start <= 65 and data and data != b"\r" and _BEGINNING.match(data) is None:
+        if start <= 65 and data and _BEGINNING.match(data) is None:
             raise HTTPRefusal(400, f"malformed start line {bytes(data[:20])!r}")
         if _BARE_LF.search(data, max(0, start - 1)):
             raise HTTPRefusal(400, "line end without CR")

@@ -110,6 +110,9 @@ def frame_response(*, method: str, version: str, keep_alive: bool, code: int, he
     length = 0
     if not has_body(method, code):
         framing = BodyFraming.NONE
+        if (code < 200 or code == 204) and (codings is not None or (lengths and int(lengths[0]))):
+            # RFC 9110, section 8.6, and RFC 9112, section 6.1: a peer that believes it waits for what never comes.
+            raise HTTPOutputError(f"a response with the status {code} has no body, but its headers announce one")
     elif lengths:
         framing, length = BodyFraming.LENGTH, int(lengths[0])
     elif version == "HTTP/1.0":
