@@ -29,6 +29,19 @@ def test_importing_loads_no_networking(name: str) -> None:
     assert done.stdout == "[]\n[]\n"
 
 
+def test_the_compiler_is_imported_by_the_first_template() -> None:
+    program = (
+        "import sys\n"
+        "stages = {'ast', *map('halny.template.'.__add__, ['_parse', '_resolve', '_compile'])} - set(sys.modules)\n"
+        "import halny.template\n"
+        "print(*sorted(stages & set(sys.modules)))\n"
+        "halny.template.Template('x').generate()\n"
+        "print(*sorted(stages - set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n\n"
+
+
 @pytest.mark.parametrize("module", ["halny.template", "halny.template.escape", "halny.escape"])
 def test_the_public_names(module: str) -> None:
     found = importlib.import_module(module)

@@ -9,13 +9,13 @@ import pytest
 
 from halny.template import ParseError
 from halny.template._compile import compile_code, compile_tree
-from halny.template._emit import STRIDE, Form
+from halny.template._forms import Form
 from halny.template._nodes import Apply, Block, Code, File, If, Include, Jump, Loop, Output, Text, Try
 from halny.template._parse import parse
 from halny.template._python import Fragment, awaits, moved, parse_code, parse_expression, parse_handler, parse_head
 from halny.template._resolve import MAX_FILES, bodies, resolve
 from halny.template._runtime import DEFAULTS
-from halny.template._source import Source
+from halny.template._source import STRIDE, Source
 
 
 def fragment(code: str, before: str = "") -> Fragment:

@@ -8,14 +8,16 @@ from __future__ import annotations
 from types import CodeType
 from typing import TYPE_CHECKING
 
-from ._emit import STRIDE, Emitter
+from ._emit import Emitter
 from ._python import FAILURES
+from ._source import STRIDE
 
 if TYPE_CHECKING:
     import ast
 
-    from ._emit import Form, Outcome
+    from ._emit import Outcome
     from ._errors import ParseError
+    from ._forms import Form
     from ._resolve import Page
 
 

@@ -17,24 +17,22 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 
 from ._nodes import Apply, Block, Code, If, Include, Jump, Loop, Output, Text, Try
 from ._parse import MAX_DEPTH
 from ._python import moved
 from ._runtime import PARAMETERS
-from ._source import MAX_LINES
+from ._source import STRIDE
 from ._text import escape_text
 from ._trees import Trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._forms import Form
     from ._nodes import File, Node
     from ._resolve import Page
-
-STRIDE: Final = MAX_LINES * 2
-"""What separates the lines of one file from those of the next. Above any line number, even one past the end."""
 
 CHUNK_PIECES: Final = 256
 """How many pieces of text (a piece is a value with the text around it) a streaming render collects for one chunk: large
@@ -53,17 +51,6 @@ ESCAPE_NAMES: Final = frozenset({"escape", "xhtml_escape"})
 FUNCTION: Final = "_tt_execute"
 
 _Tree = TypeVar("_Tree", bound=ast.AST)
-
-
-class Form(NamedTuple):
-    """What a page is compiled for."""
-
-    awaits: bool = False
-    """As a coroutine."""
-    streams: bool = False
-    """In chunks."""
-    fast: bool = True
-    """With the engine's own escape function behind its names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,16 @@ code that a template becomes; columns are counted in UTF-8 bytes, as Python's sy
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import final
+from typing import Final, final
 
 from ._errors import ParseError
 
 MAX_LINES = 1 << 20
 """The limit of line ends, LF or CR, in one template. The number of a line shares a 32-bit integer with the number of
 the file (see `_emit`); a million lines leave room for 2,000 files in one page, and nobody writes either."""
+
+STRIDE: Final = MAX_LINES * 2
+"""What separates the lines of one file from those of the next. Above any line number, even one past the end."""
 
 
 @final

@@ -1,4 +1,8 @@
-"""`Template`: the stages put together, and the ways of rendering."""
+"""`Template`: the stages put together, and the ways of rendering.
+
+The stages are imported by the first template, not with this module: a program that only may come to render pages, such
+as one that imports a web framework, starts without them.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,12 @@ from contextlib import aclosing
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
-from ._compile import compile_code, compile_tree
-from ._emit import Form
 from ._errors import ParseError
-from ._parse import parse
-from ._resolve import resolve
+from ._forms import Form
 from ._runtime import DEFAULTS
 from ._source import Source
 from ._text import to_unicode, utf8, xhtml_escape
 from ._tracebacks import point_at_templates
-from ._trees import source
 from ._whitespace import default_mode, filter_whitespace
 from .escape import json_encode, linkify, squeeze, url_escape
 
@@ -112,6 +112,9 @@ class Template:
         filter_whitespace(whitespace, "")  # refuses an unknown mode, for which the template isn't to blame
         if isinstance(autoescape, _Unset):
             autoescape = loader.autoescape if loader else "xhtml_escape"
+        from ._parse import parse
+        from ._resolve import resolve
+
         self.name = name
         self.namespace = loader.namespace if loader else {}
         self.loader = loader
@@ -135,6 +138,9 @@ class Template:
     def code(self) -> str:
         """The Python that the template has become, made readable when it is asked for."""
         if self._code is None:
+            from ._compile import compile_tree
+            from ._trees import source
+
             self._code = f"# {self.name}\n{source(compile_tree(self._page, self._form).tree)}\n"
         return self._code
 
@@ -237,6 +243,8 @@ class Template:
 
     def _compile(self) -> None:
         """Compiles the form that `generate` or `generate_async` runs, and learns what kind of template this is."""
+        from ._compile import compile_code, compile_tree
+
         outcome = compile_tree(self._page, Form())
         self._form = Form(awaits=outcome.awaits)
         self._fast = compile_code(self._page, outcome.tree)
@@ -260,6 +268,8 @@ class Template:
     def _compiled(self, form: Form) -> CodeType:
         code = self._codes.get(form)
         if code is None:
+            from ._compile import compile_code, compile_tree
+
             # Two threads may both get here; they make the same.
             code = self._codes[form] = compile_code(self._page, compile_tree(self._page, form).tree)
         return code

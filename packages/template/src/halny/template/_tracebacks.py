@@ -10,12 +10,11 @@ It costs nothing while nothing is raised.
 
 from __future__ import annotations
 
-import ast
 import linecache
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ._emit import STRIDE
+from ._source import STRIDE
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -78,6 +77,8 @@ def _entry(entry: TracebackType, page: Page, below: TracebackType | None) -> Tra
 
 def _raising(filename: str, line: int, entry: TracebackType) -> CodeType:
     """Code that raises at a line, between the columns of the instruction that really did."""
+    import ast  # not at the top: that would be most of the time that importing the package takes
+
     positions = list(entry.tb_frame.f_code.co_positions())
     index = entry.tb_lasti // 2
     _, last, column, end = positions[index] if index < len(positions) else (None, None, None, None)
