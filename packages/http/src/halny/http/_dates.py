@@ -6,14 +6,17 @@ in UTC. The locale has no say: names of days and months are tables, not `strftim
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 import re
 import time
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_EPOCH = dt.date(1970, 1, 1).toordinal()
 _MONTH_NUMBERS = {name: number for number, name in enumerate(_MONTHS, 1)}
 
 _MONTH = "(?P<month>" + "|".join(_MONTHS) + ")"
@@ -48,11 +51,11 @@ def format_timestamp(ts: Timestamp) -> str:
     if isinstance(ts, (int, float)):
         seconds: float = ts
     elif isinstance(ts, (tuple, time.struct_time)):
-        seconds = calendar.timegm(ts)
+        seconds = _seconds(ts)
     elif not isinstance(cast("object", ts), dt.datetime):
         raise TypeError(f"unknown timestamp type: {ts!r}")
     else:
-        seconds = calendar.timegm(ts.utctimetuple())
+        seconds = _seconds(ts.utctimetuple())
     try:
         year, month, day, hour, minute, second, weekday, _, _ = time.gmtime(seconds)
     except (OverflowError, OSError) as error:
@@ -86,12 +89,19 @@ def parse_http_date(text: str) -> int | None:
     # A leap second is legal in the grammar, and unknown to POSIX time: it counts as the second before it.
     second = min(int(match["second"]), 59) if match["second"] == "60" else int(match["second"])
     try:
-        moment = dt.datetime(  # noqa: DTZ001 - timegm takes the fields as UTC
+        moment = dt.datetime(  # noqa: DTZ001 - they are taken as UTC
             year, _MONTH_NUMBERS[match["month"]], day, int(match["hour"]), int(match["minute"]), second
         )
     except ValueError:
         return None
-    return calendar.timegm(moment.timetuple())
+    return _seconds(moment.timetuple())
+
+
+def _seconds(fields: Sequence[int]) -> int:
+    """Return the seconds since 1970 of a time tuple in UTC, whose day, hour, minute and second may be out of range."""
+    year, month, day, hour, minute, second = fields[:6]
+    days = dt.date(year, month, 1).toordinal() - _EPOCH + day - 1
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
 
 
 def _full_year(two_digits: int) -> int:

@@ -13,7 +13,6 @@ bytes raises `TypeError`.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from typing import Any, overload
@@ -77,6 +76,8 @@ def xhtml_unescape(value: str | bytes) -> str:
         TypeError: The value is neither text nor bytes (the caller's fault).
         UnicodeDecodeError: The bytes are not UTF-8.
     """
+    import html  # not at the top: it has a table of all names, which few programs need
+
     text = _text(value)
     if "&#" in text:
         text = _LONG_REFERENCE.sub(_shortened, text)

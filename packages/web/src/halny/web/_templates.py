@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from halny.ioloop.util import ObjectDict
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._handler import RequestHandler
     from ._uimodules import UIModule
 
-_PACKAGE: Final = str(Path(__file__).parent)
+_PACKAGE: Final = os.path.dirname(__file__)  # noqa: PTH120 - importing pathlib would take longer than all of this
 
 
 class Templates(Localization, Security):
@@ -270,6 +270,6 @@ def _folder_of_caller() -> str:
     """Return the folder of the file that called the framework."""
     frame = inspect.currentframe()
     assert frame is not None
-    while frame.f_back is not None and str(Path(frame.f_code.co_filename).parent) == _PACKAGE:
+    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == _PACKAGE:  # noqa: PTH120
         frame = frame.f_back
-    return str(Path(frame.f_code.co_filename).absolute().parent)
+    return os.path.dirname(os.path.abspath(frame.f_code.co_filename))  # noqa: PTH100, PTH120

@@ -9,25 +9,25 @@ Translations are loaded once, when the program starts: from CSV files (`load_tra
 gettext compiles (`load_gettext_translations`). What has no translation is given as it is. A handler has the user's
 locale in `RequestHandler.locale`, and a template in `locale` and `_`.
 
-`halny.locale` is the same under its short name.
+`halny.locale` is the same under its short name. What only the loading needs is imported there, since most programs load
+no translations.
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
 import datetime as dt
-import gettext
 import logging
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ._locale_names import LOCALE_NAMES
 
 if TYPE_CHECKING:
+    import gettext
     import os
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 __all__ = [
     "CONTEXT_SEPARATOR",
@@ -104,6 +104,8 @@ def load_translations(directory: str | os.PathLike[str], encoding: str | None = 
         OSError: the folder or a file can't be read.
         UnicodeDecodeError: a file has another encoding.
     """
+    from pathlib import Path
+
     loaded: dict[str, dict[str, dict[str, str]]] = {}
     for path in sorted(Path(directory).iterdir()):
         if path.suffix != ".csv":
@@ -122,6 +124,8 @@ def _encoding(path: Path) -> str:
 
 
 def _read_csv(path: Path, encoding: str) -> dict[str, dict[str, str]]:
+    import csv
+
     translations: dict[str, dict[str, str]] = {}
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file)
@@ -149,6 +153,9 @@ def load_gettext_translations(directory: str | os.PathLike[str], domain: str) ->
     Raises:
         OSError: the folder can't be read.
     """
+    import gettext
+    from pathlib import Path
+
     loaded: dict[str, Locale] = {}
     for folder in sorted(Path(directory).iterdir()):
         path = folder / "LC_MESSAGES" / f"{domain}.mo"
@@ -471,7 +478,9 @@ class _State:
 
     def untranslated(self, code: str) -> Locale:
         if any(isinstance(locale, GettextLocale) for locale in self.loaded.values()):
-            return GettextLocale(code, gettext.NullTranslations())
+            from gettext import NullTranslations
+
+            return GettextLocale(code, NullTranslations())
         return CSVLocale(code, {})
 
 
