@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import socket
 import ssl
@@ -68,10 +69,8 @@ class Client:
 
     async def __aexit__(self, *exc: object) -> None:
         self.writer.close()
-        try:
+        with contextlib.suppress(OSError):  # the server may have cut it off
             await self.writer.wait_closed()
-        except OSError:
-            pass  # the server may have cut it off
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -89,11 +88,11 @@ class Client:
         if method == "HEAD" or status < 200 or status in (204, 304):
             return b""
         if headers.get("transfer-encoding") == "chunked":
-            body = b""
+            pieces: list[bytes] = []
             while size := int(await self.reader.readuntil(b"\r\n"), 16):
-                body += (await self.reader.readexactly(size + 2))[:-2]
+                pieces.append((await self.reader.readexactly(size + 2))[:-2])
             await self.reader.readexactly(2)
-            return body
+            return b"".join(pieces)
         if "content-length" in headers:
             return await self.reader.readexactly(int(headers["content-length"]))
         return await self.reader.read()
@@ -121,7 +120,7 @@ class Serving:
 
     async def connect(self, context: ssl.SSLContext | None = None, name: str = "localhost") -> Client:
         options: dict[str, Any] = {} if context is None else {"ssl": context, "server_hostname": name}
-        return Client(*await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 24, **options))
+        return Client(*await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20, **options))
 
     async def ask(self, data: bytes, method: str = "GET") -> Response:
         async with await self.connect() as client:
@@ -153,17 +152,18 @@ class Serving:
 
 @asynccontextmanager
 async def serving(callback: object = echo, **options: Any) -> AsyncGenerator[Serving]:
-    """Serve on a port until the block ends; then no connection may be left that does not end by itself."""
+    """Serve on a port until the block ends; then everything that it runs must end too."""
     server = HTTPServer(callback, **options)
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(False)
     server.add_sockets([sock])
+    result = Serving(server, sock.getsockname()[1])
     try:
-        yield Serving(server, sock.getsockname()[1])
+        yield result
     finally:
         server.stop()
         await server.close_all_connections()
-        await asyncio.sleep(0)
+        await result.until(lambda: not result.settings.tasks)
 
 
 def later(function: Callable[..., object]) -> Callable[[HTTPServerRequest], Any]:

@@ -276,7 +276,7 @@ async def test_a_late_writer_can_not_write_into_another_response() -> None:
             first.finish,
             first.detach,
         ):
-            with pytest.raises(Exception, match="can't be written twice|no connection that could be detached"):
+            with pytest.raises(Exception, match=r"can't be written twice|no connection that could be detached"):
                 late()
         first.abort()
         first.set_body_timeout(0.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from enum import Enum, auto
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from halny.http import (
     LAST_CHUNK,
@@ -49,6 +49,10 @@ class ResponseState(Enum):
     """As `BODY`, but nothing may be written, nor the response finished, until the file is sent."""
     FINISHED = auto()
     DETACHED = auto()
+
+
+LARGE_BODY: Final = 32 * 1024
+"""Bytes from which it costs more to put a body behind its head than to give the kernel both."""
 
 
 @final
@@ -118,10 +122,12 @@ class RequestConnection(HTTPConnection):
             self._require(ResponseState.EMPTY)
         if body and (head.method == "HEAD" or not has_body(head.method, code)):
             body = b""
-        data = b"".join((status_line(code, reason), headers, extra, b"\r\n", body))
         self._state = ResponseState.FINISHED
         protocol = self._protocol
-        protocol.send(data)
+        if len(body) < LARGE_BODY:
+            protocol.send(b"".join((status_line(code, reason), headers, extra, b"\r\n", body)))
+        else:
+            protocol.send_with_body(b"".join((status_line(code, reason), headers, extra, b"\r\n")), body)
         protocol.response_finished(self)
 
     def _connection_line(self) -> bytes:
@@ -158,10 +164,10 @@ class RequestConnection(HTTPConnection):
             return self._protocol.send_and_wait(data)
         self._framing = frame.framing
         self._left = frame.length
+        if chunk:
+            data += self._frame(chunk)  # which may be too much; then nothing has been sent yet
         self.keep_alive = frame.keep_alive
         self._state = ResponseState.BODY
-        if chunk:
-            data += self._frame(chunk)
         return self._protocol.send_and_wait(data)
 
     def write(self, chunk: bytes) -> asyncio.Future[None]:

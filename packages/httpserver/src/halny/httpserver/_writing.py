@@ -122,6 +122,13 @@ class WritingConnection(asyncio.Protocol):
         elif self._state is not State.CLOSED:
             self._transport.write(data)
 
+    def send_with_body(self, head: bytes, body: bytes) -> None:
+        """Write a head and a large body, as `send` does, without a copy of the body where the transport makes none."""
+        if self._out is not None:
+            self._flush()
+        if self._state is not State.CLOSED:
+            self._transport.writelines((head, body))
+
     def send_and_wait(self, data: bytes) -> asyncio.Future[None]:
         """Write to the peer, and return what ends when it keeps up, or fails with `StreamClosedError`."""
         self.send(data)
