@@ -483,6 +483,26 @@ async def test_maybe_future_and_convert_yielded() -> None:
     assert await converted == 9
 
 
+async def test_a_coroutine_that_nobody_refers_to_is_not_collected() -> None:
+    began: list[weakref.ref[Any]] = []
+
+    async def waits_for_what_only_it_knows() -> None:
+        gate: asyncio.Future[None] = asyncio.Future()
+        began.append(weakref.ref(gate))
+        await gate
+
+    gen.convert_yielded(waits_for_what_only_it_knows())
+    await asyncio.sleep(0)
+    gc.collect()
+    gate = began[0]()
+    assert gate is not None
+    gate.set_result(None)
+    del gate
+    await value(None, 2)
+    gc.collect()
+    assert began[0]() is None
+
+
 async def test_convert_yielded_can_be_taught_other_types() -> None:
     class Deferred:
         pass

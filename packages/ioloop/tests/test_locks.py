@@ -47,6 +47,21 @@ async def test_event() -> None:
     assert not event.wait().done()
 
 
+async def test_an_event_wakes_in_order() -> None:
+    event = locks.Event()
+    woken: list[int] = []
+
+    async def waiter(number: int) -> None:
+        await event.wait()
+        woken.append(number)
+
+    tasks = [asyncio.create_task(waiter(number)) for number in range(30)]
+    await asyncio.sleep(0)
+    event.set()
+    await asyncio.gather(*tasks)
+    assert woken == list(range(30))
+
+
 async def test_event_timeouts_and_cancellation() -> None:
     event = locks.Event()
     for deadline in [*PAST, *soon()]:

@@ -126,6 +126,27 @@ def test_loops_closed_by_asyncio_are_forgotten() -> None:
     assert first() is None
 
 
+@pytest.mark.leaves_tasks("what keeps them is to let go of them")
+def test_what_was_pending_on_a_closed_loop_is_forgotten(expect_log: ExpectLog) -> None:
+    kept: list[weakref.ref[Any]] = []
+
+    async def never() -> None:
+        gate: asyncio.Future[None] = asyncio.Future()
+        kept.append(weakref.ref(gate))
+        await gate
+
+    first = IOLoop(make_current=False)
+    first.add_callback(never)
+    first.run_sync(lambda: sleep(0))
+    gc.collect()
+    assert kept[0]() is not None
+    first.close()
+    with expect_log("asyncio", "Task was destroyed but it is pending", count=1):
+        IOLoop(make_current=False).close()
+        gc.collect()
+    assert kept[0]() is None
+
+
 def test_each_thread_has_its_own() -> None:
     found: dict[str, Any] = {}
     ready = threading.Barrier(2)

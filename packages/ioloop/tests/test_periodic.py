@@ -75,8 +75,9 @@ def test_a_coroutine_never_overlaps_itself(clock: Clock) -> None:
             await asyncio.sleep(0)
         running -= 1
 
-    run_at(clock, slow, 1000, [1.0, 2.0, 3.0, 3.6, 4.0, 5.0, 6.6, 7.0])
+    run_at(clock, slow, 1000, [1.0, 2.0, 3.0, 3.6, 4.0, 5.0, 6.6, 7.0, 9.6])
     assert starts == [1.0, 4.0, 7.0]
+    assert not running
 
 
 @pytest.mark.parametrize(("dice", "expected"), [(0.0, 0.75), (0.5, 1.0), (0.999999, 1.25)])

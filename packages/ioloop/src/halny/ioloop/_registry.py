@@ -27,22 +27,26 @@ of_thread = _Current()
 
 
 def forget_closed() -> None:
-    """Drop the loops that were closed behind our back, as `asyncio.run` does.
+    """Drop the loops that were closed behind our back, as `asyncio.run` does, and what is held for closed loops.
 
     Called when a loop is added, so that the number of dead ones stays bounded without work on any hot path.
     """
     for loop in list(ioloop_for_asyncio):
         if loop.is_closed():
             ioloop_for_asyncio.pop(loop, None)
+    for future in list(_held):
+        if future.get_loop().is_closed():
+            _held.discard(future)
 
 
-_held: set[Any] = set()
+_held: set[asyncio.Future[Any]] = set()
 
 
-def hold(future: Any, then: Callable[[Any], object] | None = None) -> None:
+def hold(future: asyncio.Future[Any], then: Callable[[Any], object] | None = None) -> None:
     """Keep a future that nobody else refers to alive until it is done.
 
-    asyncio refers to its tasks only weakly, and one that nobody refers to can be collected half-way.
+    asyncio refers to its tasks only weakly, and one that nobody refers to can be collected half-way. What is still
+    pending when its loop is closed is let go of in `forget_closed`.
     """
     _held.add(future)
     future.add_done_callback(_held.discard)

@@ -12,6 +12,7 @@ import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
+from ._registry import hold
 from .concurrent import chain_future, current_asyncio_loop, future_add_done_callback, is_future, new_future
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def convert_yielded(yielded: Any) -> asyncio.Future[Any] | futures.Future[Any]:
     if isinstance(yielded, (list, dict)):
         return multi_future(yielded)  # pyright: ignore[reportUnknownArgumentType]
     if inspect.isawaitable(yielded):
-        return asyncio.ensure_future(yielded, loop=current_asyncio_loop())
+        future = asyncio.ensure_future(yielded, loop=current_asyncio_loop())
+        hold(future)
+        return future
     raise BadYieldError(f"yielded unknown object {yielded!r}")
 
 

@@ -78,7 +78,7 @@ class Event:
 
     def __init__(self) -> None:
         self._value = False
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], None] = {}  # an ordered set: they wake in the order they came
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'set' if self._value else 'clear'}>"
@@ -114,8 +114,8 @@ class Event:
             return future
         if timeout is not None and not arm(future, timeout, fail):
             return future
-        self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
+        self._waiting[future] = None
+        future.add_done_callback(self._waiting.pop)
         return future
 
 
