@@ -259,3 +259,25 @@ def test_a_descriptor_stays_open_while_a_thread_uses_it(file: Path) -> None:
         assert outcome == [1]
 
     asyncio.run(main())
+
+
+@runs
+def test_large_bodies_keep_their_place(run: Callable[..., None]) -> None:
+    # a large body is not copied behind its head; the answers around it must still be before and behind it
+    async def serve(request: HTTPServerRequest) -> None:
+        body = CONTENT[:100_000] if request.path == "/large" else b"small"
+        assert request.connection is not None
+        request.connection.respond(200, "OK", b"Content-Length: %d\r\n" % len(body), body)
+
+    async def main() -> None:
+        async with Serving(serve) as serving:
+            paths = ["/a", "/large", "/b", "/large", "/c"]
+            serving.writer.write(b"".join(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % path.encode() for path in paths))
+            for path in paths:
+                expected = CONTENT[:100_000] if path == "/large" else b"small"
+                assert await read_response(serving.reader) == expected
+            serving.writer.write(b"HEAD /large HTTP/1.1\r\nHost: h\r\n\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert b"Content-Length: 100000" in await serving.reader.readuntil(b"\r\n\r\n")
+            assert await read_response(serving.reader) == b"small"
+
+    run(main())

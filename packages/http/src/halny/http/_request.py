@@ -220,9 +220,9 @@ class HTTPServerRequest:
         from ._cookies import parse_cookie
 
         jar = SimpleCookie()
-        sent = self.headers.get("Cookie")
-        if sent is not None:
-            for name, value in parse_cookie(sent).items():
+        sent = self.headers.get_list("Cookie")  # one, but a proxy that speaks HTTP/2 may pass on several
+        if sent:
+            for name, value in parse_cookie("; ".join(sent)).items():
                 try:
                     jar[name] = value
                 except CookieError:
@@ -234,6 +234,18 @@ class HTTPServerRequest:
         """Whether there is an `If-None-Match` header."""
         head = self._head
         return "If-None-Match" in self.headers if head is None else head.conditional
+
+    def lacks(self, *names: bytes) -> bool:
+        """Return whether the request surely has none of these header fields, without taking its head apart.
+
+        Args:
+            names: the names in lower case. Where one occurs anywhere in the head, even in a value, nothing is sure.
+        """
+        head = self._head
+        if head is None or "headers" in self.__dict__:
+            return not any(name.decode("ascii") in self.headers for name in names)
+        section = head.section.lower()
+        return not any([name in section for name in names])  # noqa: C419 - a list costs half of a generator
 
     @property
     def has_body(self) -> bool:
@@ -262,7 +274,7 @@ class HTTPServerRequest:
         if not self.body:
             return
         content_type = self.headers.get("Content-Type", "")
-        if not content_type.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+        if not content_type.lower().startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
             return
         from ._body import parse_body_arguments
 

@@ -125,7 +125,10 @@ class StaticFileHandler(FileSource):
         request = self.request
         if len(self.path_args) != 1 or "_headers" in vars(self) or self._transforms or self._new_cookie is not None:
             return False
-        file = self._small_files.find(getattr(self, "root", ""), self.path_args[0])
+        root: object = getattr(self, "root", None)
+        if not isinstance(root, str):
+            return False
+        file = self._small_files.find(root, self.path_args[0])
         if (
             file is None
             or (request.method != "GET" and request.method != "HEAD")
@@ -133,9 +136,8 @@ class StaticFileHandler(FileSource):
             or self.precompressed
             or self.application.forgets_versions
             or not self._is_plain()
-            or "Range" in request.headers
-            or "If-Modified-Since" in request.headers
             or "v" in request.query
+            or not request.lacks(b"range", b"if-modified-since")
         ):
             return False
         if request.is_conditional and self._matches_etag(file.etag):
