@@ -269,3 +269,22 @@ def test_the_watch_ends_with_its_loop() -> None:
         if thread.name == "halny autoreload":
             thread.join(PATIENCE)
             assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (["-m", "halny.autoreload", "-x.py"], []),
+        (["-um", "halny.autoreload"], ["-u"]),
+        (["-uX", "dev", "-Pm", "halny.autoreload"], ["-uX", "dev", "-P"]),
+        (["-mhalny.autoreload"], []),
+        (["-W", "error", "-Xdev", "-Wmodule", "-m", "halny.autoreload"], ["-W", "error", "-Xdev", "-Wmodule"]),
+        (["--check-hash-based-pycs", "never", "-m", "x"], ["--check-hash-based-pycs", "never"]),
+        (["autoreload.py", "-u"], []),
+    ],
+)
+def test_options_of_the_interpreter_are_kept(
+    words: list[str], kept: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "orig_argv", ["python", *words])
+    assert _supervisor.interpreter_flags() == kept

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -32,6 +33,9 @@ usage: python -m halny.ioloop.autoreload [--until-success] script.py [arguments]
 Runs a program, and runs it again whenever one of its source files changes.
 With --until-success, only until it has ended with status 0 for the first time.
 """
+
+_FLAGS = re.compile(r"(-(?:-[a-z-]+|[A-VY-Za-bd-ln-z?]*))([cmWX]?)")
+"""A long option, or letters up to the one that takes an argument."""
 
 PATIENCE = 5.0
 """Seconds that a child has to end after it was asked to; then it is made to."""
@@ -66,7 +70,7 @@ def parse(arguments: list[str]) -> Program | None:
 
 def supervise(program: Program, arguments: list[str]) -> int:
     """Run the program again and again, and return the status to end with."""
-    command = [sys.executable, *_interpreter_flags(), "-m", "halny.ioloop.autoreload", *arguments]
+    command = [sys.executable, *interpreter_flags(), "-m", "halny.ioloop.autoreload", *arguments]
     known: dict[str, Any] = {}
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, _terminate)
@@ -113,16 +117,21 @@ def _terminate(number: int, _frame: object) -> None:
     sys.exit(128 + number)
 
 
-def _interpreter_flags() -> list[str]:
+def interpreter_flags() -> list[str]:
     """Return the options that this interpreter was started with, such as `-X dev`, for the child."""
     flags: list[str] = []
     words = iter(sys.orig_argv[1:])
     for word in words:
-        if not word.startswith("-") or word in {"-", "-c", "-m"}:
+        match = _FLAGS.match(word)
+        if match is None:
+            break
+        flag, ending = match.groups()
+        if ending in {"c", "m"}:  # what runs, behind letters that may be joined to it, as in `-um module`
+            flags += [flag] if flag != "-" else []
             break
         flags.append(word)
-        if word in {"-W", "-X"}:
-            flags.append(next(words))
+        if match.end() == len(word) and (ending in {"W", "X"} or word == "--check-hash-based-pycs"):
+            flags.append(next(words, ""))
     return flags
 
 
