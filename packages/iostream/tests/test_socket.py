@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,14 @@ import pytest
 
 from halny.ioloop import IOLoop
 from halny.iostream import BaseIOStream, IOStream, StreamClosedError
-from halny.iostream.netutil import bind_sockets
+from halny.iostream.netutil import bind_sockets, bind_unix_socket
 
 from .sockets import closing_all, free_port, reset
 from .streampairs import tcp_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 async def closed(stream: BaseIOStream) -> None:
@@ -64,6 +66,30 @@ async def test_an_address_that_can_not_be_connected_to() -> None:
     with pytest.raises(StreamClosedError) as caught:
         await stream.connect(("256.256.256.256", 1))
     assert isinstance(caught.value.real_error, socket.gaierror)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses")
+async def test_a_unix_socket_whose_queue_is_full(tmp_path: Path) -> None:
+    with bind_unix_socket(tmp_path / "socket", backlog=0):
+        streams = [IOStream(socket.socket(socket.AF_UNIX)) for _ in range(4)]
+        waiting = [stream.connect(str(tmp_path / "socket")) for stream in streams]
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert outcomes[0] is streams[0]
+        assert isinstance(outcomes[-1], StreamClosedError)
+        assert isinstance(outcomes[-1].real_error, BlockingIOError)
+        for stream in streams:
+            stream.close()
+
+
+async def test_an_address_that_can_not_be_one_leaves_the_stream_as_it_was() -> None:
+    with closing_all(bind_sockets(0, "127.0.0.1")) as (listener,):
+        stream = IOStream(socket.socket())
+        with pytest.raises(OverflowError):
+            stream.connect(("127.0.0.1", 99999))
+        with pytest.raises(TypeError):
+            stream.connect("127.0.0.1")
+        assert await stream.connect(listener.getsockname()) is stream
+        stream.close()
 
 
 async def test_closing_while_connecting() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket as socket_module
 from contextlib import suppress
@@ -109,24 +110,35 @@ class IOStream(BaseIOStream):
         Raises:
             StreamClosedError: The peer can't be reached; `real_error` is the `OSError`.
             RuntimeError: The stream is connecting already.
+            TypeError: `address` is none for this socket (or an `OverflowError`, for a port): the caller's fault, the
+                stream is as it was.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._state is CLOSED:
             return self._failed(future)
         if self._state is not OPEN:
             raise RuntimeError(f"the stream is {self._state.value} already")
-        self._state = State.CONNECTING
         self._unwatch_reading()
+        error = self._begin_connecting(address)
+        self._state = State.CONNECTING
         self._connect_future = future
+        if error is None:
+            self._watch_writing(True)
+        else:
+            self._close(error)
+        return future
+
+    def _begin_connecting(self, address: Any) -> OSError | None:
         try:
             self.socket.connect(address)
-        except (BlockingIOError, InterruptedError):
-            pass
+        except BlockingIOError as error:
+            # A Unix socket's queue is full, says Linux; the poller would call this socket writable, not connected.
+            return error if error.errno == errno.EAGAIN else None
+        except InterruptedError:
+            return None
         except OSError as error:
-            self._close(error)
-            return future
-        self._watch_writing(True)
-        return future
+            return error
+        return None
 
     def start_tls(
         self,
