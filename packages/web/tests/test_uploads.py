@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from halny.web import Application, HTTPError, RequestHandler, UploadHandler, str
 from ._helpers import Answer, DelegateApplication, request, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from pathlib import Path
 
     from halny.http import SpooledFile
@@ -158,19 +160,30 @@ async def test_who_may_not_upload_is_refused_before_the_body() -> None:
 
 
 async def test_a_client_that_leaves_in_the_middle(tmp_path: Path) -> None:
-    gone = asyncio.Event()
-    started = asyncio.Event()
+    started, fed = asyncio.Event(), asyncio.Event()
+    released = threading.Event()
+    handlers: list[Left] = []
 
     class Left(UploadHandler):
-        spool_size = 10
+        spool_size = 10  # so that a thread writes
         upload_directory = str(tmp_path)
 
         def data_received(self, chunk: bytes) -> Any:
+            handlers.append(self)
+            return self.feed(super().data_received(chunk))
+
+        async def feed(self, taken: Awaitable[None] | None) -> None:
+            assert taken is not None
             started.set()
-            return super().data_received(chunk)
+            await taken
+            fed.set()
+
+        def _feed(self, chunk: bytes) -> None:
+            released.wait()  # the client leaves while its bytes are written
+            super()._feed(chunk)
 
         def on_connection_close(self) -> None:
-            gone.set()
+            released.set()
 
         def post(self) -> None:
             raise AssertionError("the body never ends")
@@ -181,7 +194,13 @@ async def test_a_client_that_leaves_in_the_middle(tmp_path: Path) -> None:
         writer.write(head + part("file", b"x" * 1000, "f"))
         await started.wait()
         writer.transport.abort()
-        await gone.wait()
+        await fed.wait()
+        reader = handlers[0]._reader  # pyright: ignore[reportPrivateUsage]
+        assert reader is not None
+        with pytest.raises(ValueError, match="the reader is closed"):
+            reader.feed(b"")
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)  # the server's task ends in one of the next turns
 
 
 async def test_files_go_where_they_are_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

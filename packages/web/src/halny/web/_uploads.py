@@ -65,6 +65,8 @@ class UploadHandler(RequestHandler):
         return None
 
     async def _feed_in_thread(self, chunk: bytes) -> None:
+        if self._is_dropped:
+            return
         self._is_feeding = True
         try:
             await in_thread(self._feed, chunk)
