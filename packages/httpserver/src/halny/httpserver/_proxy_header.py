@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 _SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 _MAX_LINE: Final = 107
@@ -27,8 +26,7 @@ class ProxyHeaderError(Exception):
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class ProxiedPeer:
+class ProxiedPeer(NamedTuple):
     """The client, as the proxy names it."""
 
     address: Any

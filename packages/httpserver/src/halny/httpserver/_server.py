@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import copy_context
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from halny.http import DEFAULT_LIMITS, HTTPServerConnectionDelegate, Limits
@@ -293,12 +292,12 @@ def _limits(limits: Limits | None, max_header_size: int | None, max_body_size: i
     result = DEFAULT_LIMITS if limits is None else limits
     if max_header_size is not None:
         target = min(result.max_target_size, max_header_size)
-        result = replace(result, max_header_size=max_header_size, max_target_size=target)
-    return result if max_body_size is None else replace(result, max_body_size=max_body_size)
+        result = result._replace(max_header_size=max_header_size, max_target_size=target)
+    return result if max_body_size is None else result._replace(max_body_size=max_body_size)
 
 
 def _timeouts(timeouts: Timeouts | None, idle: float | None, body: float | None) -> Timeouts:
     result = Timeouts() if timeouts is None else timeouts
     if idle is not None:
-        result = replace(result, idle=idle)
-    return result if body is None else replace(result, body=body)
+        result = result._replace(idle=idle)
+    return result if body is None else result._replace(body=body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 from halny.http import DEFAULT_LIMITS, EndpointSource, HeadReader, Limits
 
@@ -21,8 +21,7 @@ KIB = 1024
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """How long a peer may take, in seconds. A handler's own time is not limited."""
 
     header: float = 30.0
@@ -53,7 +52,7 @@ class Timeouts:
 
 
 @final
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ServerSettings:
     """The state that the connections of one server share."""
 

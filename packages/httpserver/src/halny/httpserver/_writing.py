@@ -126,8 +126,13 @@ class WritingConnection(asyncio.Protocol):
         """Write a head and a large body, as `send` does, without a copy of the body where the transport makes none."""
         if self._out is not None:
             self._flush()
-        if self._state is not State.CLOSED:
-            self._transport.writelines((head, body))
+        transport = self._transport
+        if transport.is_closing():
+            return  # asyncio's transports would watch a descriptor that is closed
+        transport.writelines((head, body))
+        if not self._writing_paused and transport.get_write_buffer_size():
+            # asyncio's `writelines` forgets to look whether that was too much (Python 3.12 and 3.13); this looks.
+            transport.set_write_buffer_limits()
 
     def send_and_wait(self, data: bytes) -> asyncio.Future[None]:
         """Write to the peer, and return what ends when it keeps up, or fails with `StreamClosedError`."""
