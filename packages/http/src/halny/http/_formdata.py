@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from ._exceptions import HTTPInputError, HTTPRefusal
 from ._multipart import MAX_PART_HEADER_SIZE, MAX_PARTS, MultipartParser, PartBegin, PartData
@@ -37,8 +37,7 @@ _COMMON_DISPOSITION = re.compile(r'form-data; name="([^"\\]++)"(?:; filename="([
 
 
 @final
-@dataclass(slots=True)
-class FormPart:
+class FormPart(NamedTuple):
     """What the headers of a part say it is."""
 
     name: str
@@ -124,7 +123,7 @@ class SpooledFile:
 
 
 @final
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class FormData:
     """A whole form: what `FormDataReader.finish` returns. As a context manager it closes its files."""
 

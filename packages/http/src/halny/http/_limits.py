@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 KIB = 1024
 MIB = 1024 * KIB
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of a message is accepted. What goes beyond is refused with the status that each one names."""
+class Limits(NamedTuple):
+    """How much of a message is accepted. What goes beyond is refused with the status that each one names.
+
+    Limits don't change: `DEFAULT_LIMITS._replace(max_body_size=2**20)` makes others.
+    """
 
     max_header_size: int = 64 * KIB
     """Bytes of a head, the start line included; more is answered with 431. Large enough for the cookies that
