@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from halny.http import DEFAULT_LIMITS, HTTPInputError, HTTPRefusal, Limits
 
 
 def test_the_defaults_are_those_that_are_documented() -> None:
-    assert dataclasses.asdict(DEFAULT_LIMITS) == {
+    assert DEFAULT_LIMITS._asdict() == {
         "max_header_size": 65_536,
         "max_header_count": 256,
         "max_target_size": 32_768,
@@ -23,7 +21,7 @@ def test_the_defaults_are_those_that_are_documented() -> None:
 
 
 def test_limits_do_not_change_under_a_connection() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         DEFAULT_LIMITS.max_body_size = 1  # type: ignore[misc]
 
 
