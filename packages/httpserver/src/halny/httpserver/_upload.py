@@ -68,12 +68,11 @@ class Upload:
     @property
     def waits_for_peer(self) -> bool:
         """Whether it is the peer that has to go on."""
-        return self._waiter is not None
+        return self._waiter is not None and not self._waiter.done()
 
     def feed(self, data: bytes) -> None:
         """Take what the peer has sent."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        if self.waits_for_peer:
             self._context.run(self._feed_directly, data)
             return
         self._held = self._held + data if self._held else data
