@@ -315,6 +315,35 @@ async def test_a_handler_may_go_on_after_its_answer() -> None:
         await done.wait()
 
 
+async def test_a_finish_of_a_subclass_is_the_one_that_is_called() -> None:
+    class Api(RequestHandler):
+        def get(self, name: str) -> None:
+            if name == "error":
+                raise HTTPError(409)
+            self.write(name)
+
+        def finish(self, chunk: Any = None) -> asyncio.Future[None]:
+            self.set_header("X-Api", "1")
+            return super().finish(chunk)
+
+    async with serving(Application([("/(.*)", Api)])) as server:
+        for path, status in (("/x", 200), ("/error", 409)):
+            answer = await server.get(path)
+            assert (answer.status, answer.header("X-Api")) == (status, "1")
+
+
+async def test_a_request_that_is_cancelled_is_no_error_of_its_handler() -> None:
+    class Cancelled(RequestHandler):
+        async def get(self) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+
+    async with serving(Application([("/", Cancelled)])) as server:
+        assert (await server.get("/")).status == 500
+
+
 # Clients that leave
 
 
@@ -488,10 +517,17 @@ async def test_a_body_that_is_not_read_is_not_the_next_request(query: str, way: 
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_data_received_may_raise(way: type[Application], expect_log: ExpectLog) -> None:
+@pytest.mark.parametrize("query", ["", "?async"])
+async def test_data_received_may_raise(query: str, way: type[Application], expect_log: ExpectLog) -> None:
     @stream_request_body
     class Failing(RequestHandler):
-        def data_received(self, chunk: bytes) -> None:
+        def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+            if query:
+                return self.later()
+            raise HTTPError(422, "bad chunk")
+
+        async def later(self) -> None:
+            await asyncio.sleep(0)
             raise HTTPError(422, "bad chunk")
 
         def post(self) -> None:
@@ -499,7 +535,7 @@ async def test_data_received_may_raise(way: type[Application], expect_log: Expec
 
     async with serving(way([("/", Failing)])) as server:
         with expect_log("halny.general", "422 .* bad chunk", count=1):
-            assert (await server.post("/", b"abc")).status == 422
+            assert (await server.post(f"/{query}", b"abc")).status == 422
 
 
 async def test_data_received_is_needed(expect_log: ExpectLog) -> None:
@@ -548,6 +584,22 @@ async def test_the_limit_of_a_handler(way: type[Application]) -> None:
         assert b"413" in answer.body
         chunked = CHUNKED.replace(b"%b", b"").replace(b"3\r\nabc", b"b\r\nabcdefghijk")
         assert (await server.send(chunked)).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_connection_can_be_taken_over() -> None:
+    class Upgrade(RequestHandler):
+        async def get(self) -> None:
+            stream = self.detach()
+            await stream.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+            await stream.write((await stream.read_until(b"\n")).upper())
+            stream.close()
+
+        def on_finish(self) -> None:
+            raise AssertionError
+
+    async with serving(Application([("/", Upgrade)])) as server:
+        raw = await server.send(request("GET", "/", close=False) + b"hello\n")
+    assert raw == b"HTTP/1.1 101 Switching Protocols\r\n\r\nHELLO\n"
 
 
 def test_only_handlers_stream() -> None:
