@@ -322,10 +322,30 @@ def test_bad_heads_stay_bad_among_other_fields(status: int, data: bytes) -> None
     assert status_of(data[:-2] + usual) == status
 
 
-def test_a_second_head_is_refused() -> None:
-    """The reader is given one head. Should it ever get two, the second is not taken for a part of the first."""
-    assert status_of(head() + head()) == 400
-    assert status_of(head() + b"GET / HTTP/1.0\r\n\r\n") == 400
+@pytest.mark.parametrize("data", GOOD)
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"\r\n",
+        b"\r\n\r\n",
+        b"0\r\n\r\n",
+        b"\0",
+        b"x",
+        head(),
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"ab\r\n\r\n",
+        b"GET /\r\n\r\n",
+    ],
+)
+def test_what_is_more_than_a_head_is_refused(data: bytes, more: bytes) -> None:
+    """The reader is given one head. What comes after it is never taken for a part of it, should it ever get that."""
+    assert status_of(data + more) in (400, 417)
+
+
+@pytest.mark.parametrize("data", GOOD)
+def test_what_is_less_than_a_head_is_refused(data: bytes) -> None:
+    for cut in range(len(data)):
+        assert status_of(data[:cut]) in (400, 417, 505)
 
 
 LIMITS = Limits(max_header_size=400, max_header_count=5, max_target_size=200)
@@ -429,7 +449,7 @@ def mutated(draw: st.DrawFn) -> bytes:
         piece = draw(st.one_of(PIECES, st.binary(max_size=3)))
         data = data[:place] + piece + data[place + draw(st.integers(0, 4)) :]
     data += b"\r\n\r\n"
-    return data[: data.find(b"\r\n\r\n") + 4]
+    return data[: data.find(b"\r\n\r\n") + 4] if draw(st.integers(0, 9)) else data
 
 
 SHARED = HeadReader()
@@ -445,6 +465,7 @@ def test_whatever_is_accepted_has_one_meaning(data: bytes) -> None:
             read(data)
         return
     assert seen(request) == seen(read(data))
+    assert data.find(b"\r\n\r\n") == len(data) - 4
     headers = HTTPHeaders.from_section(request.section)
     assert len(headers.get_list("Host")) <= 1
     assert request.host or request.version == "HTTP/1.0"

@@ -103,7 +103,8 @@ class HeadReader:
         """Reads one head.
 
         Args:
-            head: the bytes of exactly one head: from the first of the request line to the empty line's CRLF.
+            head: the bytes of exactly one head: from the first of the request line to the empty line's CRLF. Bytes
+                that are anything else, such as a head and what follows it, are refused.
 
         Raises:
             HTTPRefusal: the peer's head is malformed or over a limit.
@@ -141,6 +142,8 @@ class HeadReader:
             _decide(result, fields)
             body = _blank_body(result)
         self._check_syntax(head, body)
+        if head[-5] == 10:  # llhttp skips empty lines behind a message
+            raise HTTPRefusal(400, "an empty line behind a head")
         return result
 
     def _check_size(self, head: bytes) -> None:

@@ -37,6 +37,8 @@ def check_alone(parser: _ParserType, head: bytes) -> None:
     Raises:
         HTTPRefusal: it is malformed; the peer's fault.
     """
+    if head.find(b"\r\n\r\n") + 4 != len(head):
+        raise HTTPRefusal(400, "malformed head: it has no end, or there is something behind it")
     marks: list[None] = [None]
     try:
         parser(_WholeHead(marks)).feed_data(head)
@@ -45,4 +47,4 @@ def check_alone(parser: _ParserType, head: bytes) -> None:
     except httptools.HttpParserError as error:
         raise HTTPRefusal(400, f"malformed head: {error}") from None
     if marks:
-        raise HTTPRefusal(400, "malformed head: it has no end")
+        raise HTTPRefusal(400, "malformed head: it ends too soon")
