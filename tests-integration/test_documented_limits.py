@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "security.md"
 @pytest.mark.parametrize("defaults", [Limits(), Timeouts()], ids=["limits", "timeouts"])
 def test_the_page_tells_every_default(defaults: Limits | Timeouts) -> None:
     told = dict(re.findall(r"^\| `(\w+)` \| (\w+) ", PAGE.read_text(), re.MULTILINE))
-    values = {field.name: getattr(defaults, field.name) for field in fields(defaults)}
+    values = defaults._asdict()
     assert {name: told.get(name) for name in values} == {
         name: "no" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in values.items()

@@ -44,7 +44,7 @@ DISPOSITIONS: list[tuple[str, FormPart]] = [
 @pytest.mark.parametrize(("value", "expected"), DISPOSITIONS)
 def test_dispositions(value: str, expected: FormPart) -> None:
     assert read_disposition([("content-DISPOSITION", value)]) == expected
-    expected.content_type = "text/plain"
+    expected = expected._replace(content_type="text/plain")
     assert read_disposition([("Content-Type", "text/plain"), ("X", "y"), ("Content-Disposition", value)]) == expected
 
 
