@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._core import OPEN
-from ._loop import poller_of
+from ._loop import forgets_errors, poller_of
 from ._reads import Into
 from ._wakeup import resolve_now
 from ._writing import WritingSide
@@ -35,6 +35,7 @@ class BaseIOStream(WritingSide):
     _writing_watched = False
     _wakes = True  # resumes whoever reads on the spot; false where that might not be the last thing done
     _receives_whole = True  # false where received bytes may be hidden from the poller, as in a TLS record
+    _poller_forgets = False  # see `forgets_errors`
 
     def __init__(
         self,
@@ -55,6 +56,8 @@ class BaseIOStream(WritingSide):
             ValueError: A size that is not positive.
         """
         super().__init__(max_buffer_size, read_chunk_size, max_write_buffer_size)
+        if forgets_errors(type(self._loop)):
+            self._poller_forgets = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -142,6 +145,8 @@ class BaseIOStream(WritingSide):
                 return
             if result is not None:
                 self._read = self._read_future = None
+                if self._poller_forgets:
+                    self._look_again_later()
                 if self._wakes:
                     resolve_now(future, result)
                 else:
@@ -153,7 +158,7 @@ class BaseIOStream(WritingSide):
             if len(buffer) >= self.max_buffer_size:
                 self._close_full()
                 return
-            if count < wanted and self._receives_whole:
+            if count < wanted and self._receives_whole and not self._poller_forgets:
                 return
         self._receive_later()
 
@@ -177,6 +182,17 @@ class BaseIOStream(WritingSide):
         if self._state is OPEN and self.reading():
             self._on_readable()
 
+    def _look_again_later(self) -> None:
+        """Sees to it that an error behind the bytes just received is noticed, as soon as anybody could care."""
+        self._unsure = True
+        if self._close_callback is not None:
+            self._loop.call_soon(self._look_again)
+
+    def _look_again(self) -> None:
+        if self._state is OPEN and self._unsure:
+            self._unsure = False
+            self._on_readable()
+
     def _read_ahead(self) -> None:
         self._forget_cancelled(self._read_future)
         if len(self._read_buffer) >= self.read_chunk_size:
@@ -191,6 +207,8 @@ class BaseIOStream(WritingSide):
             return
         if chunk:
             self._read_buffer += chunk
+            if self._poller_forgets:
+                self._look_again_later()
         else:
             self._close(None)
 
@@ -199,7 +217,9 @@ class BaseIOStream(WritingSide):
     def _watch_reading(self) -> None:
         if self._state is OPEN:
             self._watch_readable()
-            if self.reading() and self._may_hide_bytes():
+            if self._unsure:
+                self._loop.call_soon(self._look_again)
+            elif self.reading() and self._may_hide_bytes():
                 self._loop.call_soon(self._receive_more)
 
     def _watch_readable(self) -> None:

@@ -8,6 +8,7 @@ current `IOLoop`, which will be started later.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +33,16 @@ def current_loop() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
     except RuntimeError:
         return IOLoop.current().asyncio_loop
+
+
+@functools.cache
+def forgets_errors(kind: type[asyncio.AbstractEventLoop]) -> bool:
+    """Tells whether loops of this kind tell only once of a descriptor that has an error.
+
+    libuv stops watching it with that one event, which may tell of bytes that came before the error, too. Whoever has
+    received those has to look again by himself.
+    """
+    return any(base.__module__.partition(".")[0] in {"uvloop", "winloop"} for base in kind.__mro__)
 
 
 def poller_of(loop: asyncio.AbstractEventLoop) -> Poller:

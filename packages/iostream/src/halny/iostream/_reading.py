@@ -26,6 +26,7 @@ class ReadingSide(StreamCore):
     _read: Read | None = None
     _read_future: asyncio.Future[Any] | None = None
     _notices = False  # set by drivers that need not be asked again to notice what arrives
+    _unsure = False  # set by drivers that may have missed an error; a successful write proves that there was none
 
     def __init__(
         self,
@@ -184,7 +185,7 @@ class ReadingSide(StreamCore):
             return self._finish(read, future)
         self._read = read
         self._read_future = future
-        if not self._notices:
+        if not self._notices or self._unsure:
             try:
                 self._watch_reading()
             except BaseException:  # what the stream is on can't be watched

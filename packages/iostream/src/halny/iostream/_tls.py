@@ -172,6 +172,7 @@ class SSLIOStream(IOStream):
             self._refuse_handshake(error)
             return
         future, self._handshake_future = self._handshake_future, None
+        self._unsure = self._poller_forgets
         super()._open()
         if future is not None and not future.done():
             future.set_result(self)

@@ -67,6 +67,8 @@ class WritingSide(ReadingSide):
             size = len(data)
             try:
                 sent = self._send(data) if size else 0  # pyright: ignore[reportArgumentType]
+                if sent:
+                    self._unsure = False
             except BlockingIOError:
                 sent = 0
             except OSError as error:
