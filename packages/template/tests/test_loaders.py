@@ -242,14 +242,14 @@ def test_a_loader_that_overrides_what_tornados_users_override() -> None:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    folder = tmp_path / "halny_test_package"
+    folder = tmp_path / "halny_test_templates"
     (folder / "templates" / "d").mkdir(parents=True)
     (folder / "__init__.py").write_text("SECRET = 1")
     (folder / "templates" / "a.html").write_text("A{% include 'd/b.html' %}")
     (folder / "templates" / "d" / "b.html").write_text("B")
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    yield "halny_test_package"
-    sys.modules.pop("halny_test_package", None)
+    yield "halny_test_templates"
+    sys.modules.pop("halny_test_templates", None)
 
 
 def test_resources_of_a_package(package: str) -> None:
