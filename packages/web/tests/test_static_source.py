@@ -159,8 +159,8 @@ async def test_several_roots(tmp_path: Path, root: Path) -> None:
             self.root = path  # type: ignore[assignment]
 
         @classmethod
-        def get_absolute_path(cls, roots: Any, path: str) -> str:
-            for place in roots:
+        def get_absolute_path(cls, root: Any, path: str) -> str:
+            for place in root:
                 found = os.path.join(place, path)  # noqa: PTH118
                 if os.path.isfile(found):  # noqa: PTH113
                     return found

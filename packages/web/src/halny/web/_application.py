@@ -284,8 +284,7 @@ class Application(ReversibleRouter):
         """Return the source of this application's endpoints, or None where a subclass finds handlers in its own way."""
         if self._starts_autoreload:
             IOLoop.current().add_callback(self._start_autoreload)  # a server was made before its loop runs
-        router: object = self.default_router
-        if not isinstance(router, RuleRouter):
+        if not isinstance(cast("object", self.default_router), RuleRouter):
             return None  # some programs put one of their own in its place
         bases = type(self).__mro__
         for base in bases[: bases.index(Application)]:

@@ -72,8 +72,7 @@ class UploadHandler(RequestHandler):
             await in_thread(self._feed, chunk)
         finally:
             self._is_feeding = False
-            if self._is_dropped:
-                self._drop()
+            self._drop_if_put_off()
 
     def _feed(self, chunk: bytes) -> None:
         try:
@@ -123,6 +122,10 @@ class UploadHandler(RequestHandler):
     def _end_request(self) -> None:
         super()._end_request()
         self._drop()
+
+    def _drop_if_put_off(self) -> None:
+        if self._is_dropped:
+            self._drop()
 
     def _drop(self) -> None:
         """Close all files, as soon as no thread writes to one."""
