@@ -326,6 +326,11 @@ def test_bad_heads_stay_bad_among_other_fields(status: int, data: bytes) -> None
 @pytest.mark.parametrize(
     "more",
     [
+        b"\n",
+        b"\r",
+        b"\n\r\n",
+        b"\r\r\n\r\n",
+        b"\n\n\n\n",
         b"\r\n",
         b"\r\n\r\n",
         b"0\r\n\r\n",

@@ -142,8 +142,8 @@ class HeadReader:
             _decide(result, fields)
             body = _blank_body(result)
         self._check_syntax(head, body)
-        if head[-5] == 10:  # llhttp skips empty lines behind a message
-            raise HTTPRefusal(400, "an empty line behind a head")
+        if head[-5] in b"\r\n" or not head.endswith(b"\r\n\r\n"):  # llhttp skips line ends behind a message
+            raise HTTPRefusal(400, "line ends behind a head")
         return result
 
     def _check_size(self, head: bytes) -> None:
