@@ -206,7 +206,7 @@ def test_depth_of_a_page() -> None:
     deep = "{% if x %}" * (MAX_DEPTH - 1)
     ends = "{% end %}" * (MAX_DEPTH - 1)
     loader = DictLoader({f"{n}": f"{deep}{{% include '{n + 1}' %}}{ends}" for n in range(3)} | {"3": "x"})
-    with pytest.raises(ParseError, match="too deep or too large"):
+    with pytest.raises(ParseError, match="page is too deep"):
         loader.load("0")
 
 
@@ -273,10 +273,12 @@ def test_pieces_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
         f"{{% block b{n} %}}{{% block b{n + 1} %}}{{% end %}}{{% block b{n + 1} %}}{{% end %}}{{% end %}}"
         for n in range(40)
     ]
-    with pytest.raises(ParseError, match="too deep or too large"):
+    with pytest.raises(ParseError, match="more than 500 nodes"):
         Template("".join(blocks) + "{% block b0 %}{% block b1 %}{% end %}{% end %}")
-    with pytest.raises(ParseError, match="too deep or too large"):
+    with pytest.raises(ParseError, match="more than 500 nodes"):
         Template("{{ x }}" * 501)
+    with pytest.raises(ParseError, match="more than 500 nodes"):
+        Template("{% for x in y %}{{ x }}{% end %}" * 251)
 
 
 # The exceptions themselves.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import time
 from types import FunctionType
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +18,9 @@ from halny.template._python import Fragment, awaits, moved, parse_code, parse_ex
 from halny.template._resolve import MAX_FILES, bodies, resolve
 from halny.template._runtime import DEFAULTS
 from halny.template._source import STRIDE, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def fragment(code: str, before: str = "") -> Fragment:
@@ -37,6 +42,23 @@ def test_places_in_a_source() -> None:
     assert source.lines() == ["ab\n", "é{{x}}\r\n", "\n", "\n"]
     assert repr(source) == "<Source 't' 4 lines>"
     assert (source.filename, Source("", "t", "/x/t").filename) == ("t", "/x/t")
+
+
+@pytest.mark.parametrize("offsets", [range(16), range(15, -1, -1), (3, 3, 9, 2, 15, 0)])
+def test_places_in_any_order(offsets: Sequence[int]) -> None:
+    text = "aé€😀b\néé\n\u2028x€yz"
+    source = Source(text, "t")
+    for offset in offsets:
+        before = text[:offset].split("\n")
+        assert source.place(offset) == (len(before), len(before[-1].encode()))
+
+
+def test_one_long_line_takes_linear_time() -> None:
+    source = Source("é{{ a }}" * 100_000, "t")
+    start = time.process_time()
+    parse(source, "all", "xhtml_escape")
+    parse_code(fragment("x = 1; " * 100_000), (ast.Assign,), "an assignment")
+    assert time.process_time() - start < 20  # quadratic would be minutes
 
 
 # Python in templates.

@@ -122,12 +122,18 @@ class Emitter(Trees):
 
     def nodes(self, nodes: list[Node]) -> None:
         self.depth += 1
-        self.pieces += len(nodes)
-        if self.depth > MAX_DEPTH * 2 or self.pieces > MAX_PIECES:
-            raise self.file.source.error("the page is too deep or too large once its parts are in place", 1)
+        if self.depth > MAX_DEPTH * 2:
+            raise self.file.source.error("the page is too deep once its parts are in place", 1)
+        self.count(nodes)
         for node in nodes:
             _EMIT[type(node)](self, node)
         self.depth -= 1
+
+    def count(self, nodes: list[Node]) -> None:
+        """Holds the page to its limit."""
+        self.pieces += len(nodes)
+        if self.pieces > MAX_PIECES:
+            raise self.file.source.error(f"more than {MAX_PIECES} nodes in one page", 1)
 
     def move(self, line: int) -> None:
         """New trees belong to a line of the file at hand."""
@@ -278,7 +284,7 @@ class Emitter(Trees):
 
         That saves the making of a text for each value. The text at hand stays at hand.
         """
-        self.pieces += len(node.body)
+        self.count(node.body)
         if self.values:
             self.flush()
         head = cast("ast.For", self.own(node.head))

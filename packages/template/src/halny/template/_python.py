@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from ._errors import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ._errors import ParseError
     from ._source import Source
@@ -73,7 +73,7 @@ def parse_expression(fragment: Fragment, prefix: str = "") -> ast.expr:
         tree = ast.parse(prefix + code, fragment.source.filename, mode="eval").body
     except FAILURES as error:
         raise _refusal(fragment, error, 0) from error
-    _check(fragment, tree)
+    _check(fragment, [tree])
     _place(fragment, tree, 0, len(prefix))
     return tree
 
@@ -162,8 +162,8 @@ def _parse_statements(fragment: Fragment, before: str, after: str) -> list[ast.s
         statements = ast.parse(before + fragment.code + after, fragment.source.filename).body
     except FAILURES as error:
         raise _refusal(fragment, error, lines) from error
+    _check(fragment, statements)
     for statement in statements:
-        _check(fragment, statement)
         _place(fragment, statement, lines, 0)
     return statements
 
@@ -174,20 +174,23 @@ def _refusal(fragment: Fragment, error: BaseException, lines: int) -> ParseError
     return fragment.error(f"too deep or too large for Python ({error})")
 
 
-def _check(fragment: Fragment, tree: ast.AST) -> None:
+def _check(fragment: Fragment, trees: Sequence[ast.AST]) -> None:
+    """Refuses what a template must not do, in all the trees of a fragment."""
     code = fragment.code
-    if len(code) > MAX_DEPTH and _is_deep(tree):
+    if len(code) > MAX_DEPTH and _is_deep(trees):
         raise fragment.error(f"too deep: more than {MAX_DEPTH} levels in {excerpt(code)!r}")
-    if "yield" in code and any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _walk_own(tree)):
-        raise fragment.error("'yield' can't be used in a template")
+    if "yield" in code:
+        own = (node for tree in trees for node in _walk_own(tree))
+        if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own):
+            raise fragment.error("'yield' can't be used in a template")
     if RESERVED in code:
-        for node in ast.walk(tree):
-            if any(name.startswith(RESERVED) for name in _bound(node)):
-                raise fragment.error(f"names that begin with {RESERVED!r} are the engine's own")
+        nodes = (node for tree in trees for node in ast.walk(tree))
+        if any(name.startswith(RESERVED) for node in nodes for name in _bound(node)):
+            raise fragment.error(f"names that begin with {RESERVED!r} are the engine's own")
 
 
-def _is_deep(tree: ast.AST) -> bool:
-    level, depth = [tree], 0
+def _is_deep(trees: Sequence[ast.AST]) -> bool:
+    level, depth = list(trees), 0
     while level and depth <= MAX_DEPTH:
         level = [child for node in level for child in ast.iter_child_nodes(node)]
         depth += 1
