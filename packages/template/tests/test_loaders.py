@@ -109,6 +109,8 @@ def test_a_relative_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "{root}/../secret.html",
         "{root}-other/secret.html",
         "d/../..//secret.html",
+        "../templates/c.html",
+        "d/../../templates/c.html",
     ],
 )
 def test_no_name_leads_out_of_the_root(root: Path, name: str) -> None:
@@ -125,7 +127,9 @@ def test_no_name_leads_out_of_the_root(root: Path, name: str) -> None:
             Loader(root).load("evil.html")
 
 
-@pytest.mark.parametrize("name", ["no.html", "d", "a.html/x", "a\0b", "no/no.html", "..\\secret.html"])
+@pytest.mark.parametrize(
+    "name", ["no.html", "d", "a.html/x", "a\0b", "no/no.html", "..\\secret.html", "a" * 300, "a/" * 5000]
+)
 def test_what_is_not_there(root: Path, name: str) -> None:
     with pytest.raises(FileNotFoundError):
         Loader(root).load(name)
@@ -137,6 +141,22 @@ def test_what_is_not_there(root: Path, name: str) -> None:
 def test_links_are_the_folders_owners_business(root: Path) -> None:
     (root / "link.html").symlink_to(root.parent / "secret.html")
     assert Loader(root).load("link.html").generate() == b"secret"
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs symbolic links")
+def test_a_link_to_itself(root: Path) -> None:
+    (root / "loop.html").symlink_to("loop.html")
+    with pytest.raises(TemplateNotFound):
+        Loader(root).load("loop.html")
+
+
+def test_what_can_not_be_read_is_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr("builtins.open", refused)
+    with pytest.raises(PermissionError):
+        Loader(root).load("c.html")
 
 
 def test_a_file_that_is_not_utf8(root: Path) -> None:

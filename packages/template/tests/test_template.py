@@ -437,8 +437,9 @@ def test_text_may_be_bytes() -> None:
     assert Template('é {{ "é" }}'.encode()).generate() == "é é".encode()
     with pytest.raises(ParseError, match=r"not UTF-8 .* at <string>:2"):
         Template(b"a\n\xff")
-    with pytest.raises(TypeError, match="expected str, bytes"):
-        Template(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    for wrong in (5, None):
+        with pytest.raises(TypeError, match="expected str"):
+            Template(wrong)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 def test_any_name_may_be_in_the_namespace() -> None:

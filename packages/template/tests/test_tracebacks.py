@@ -140,6 +140,11 @@ def test_files_are_shown_with_their_path_and_the_text_that_was_compiled(tmp_path
     assert linecache.getline(str(path), 2) == "{{ 1 / 0 }}\n"
 
 
+def test_a_template_without_a_name_is_not_shown_for_code_of_others() -> None:
+    assert frames(Template("one\n{{ 1 / 0 }}").generate) == [("<template>", 2, "{{ 1 / 0 }}")]
+    assert linecache.getline("<string>", 1) == ""
+
+
 async def test_all_ways_of_rendering() -> None:
     template = DictLoader({"a": "\n{{ 1 / x }}", "b": "{% include 'a' %}"}).load("b")
     assert frames(lambda: list(template.stream(x=0)))[0] == ("a", 2, "{{ 1 / x }}")

@@ -6,6 +6,7 @@ root; a name inside a template starts from that template's folder. No name leads
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import threading
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 MAX_LOADING: Final = 50
 """The limit of templates of which each extends or includes the next. Loading one takes a few calls for each, and
 Python's own limit of calls, at about a hundred, would not say what is wrong."""
+
+
+_IMPOSSIBLE: Final = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
+"""What the system says of a name that can't be a file's."""
 
 
 class TemplateText(NamedTuple):
@@ -175,14 +180,16 @@ class Loader(BaseLoader):
             TemplateNotFound: There is no such file, or the name leads out of the folder.
         """
         path = os.path.normpath(os.path.join(self.root, name))  # noqa: PTH118 - as above
-        if not self._inside(path):
+        # "../root/a.html" leads out too, though it comes back.
+        if not self._inside(path) or os.path.normpath(name).startswith(os.pardir + os.sep):
             raise TemplateNotFound(name, "the name leads out of the loader's root")
         try:
             with open(path, "rb") as file:  # noqa: PTH123 - pathlib would be a third of this package's import time
                 return TemplateText(file.read(), path)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:
-            # A ValueError is a NUL in the name.
-            raise TemplateNotFound(name, f"no such template below {self.root}") from error
+        except (OSError, ValueError) as error:
+            if _is_absence(error):
+                raise TemplateNotFound(name, f"no such template below {self.root}") from error
+            raise
 
     def _from_root(self, name: str) -> str:
         """An absolute path inside the folder as a name; other names as they are."""
@@ -260,8 +267,10 @@ class PackageLoader(BaseLoader):
         resource = self.root.joinpath(*parts)
         try:
             text = resource.read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, KeyError, ValueError) as error:
-            raise TemplateNotFound(name, f"no such template in {self.root}") from error
+        except (OSError, KeyError, ValueError) as error:
+            if _is_absence(error):
+                raise TemplateNotFound(name, f"no such template in {self.root}") from error
+            raise
         return TemplateText(text, os.fspath(resource) if isinstance(resource, os.PathLike) else None)
 
 
@@ -299,3 +308,13 @@ class ChainLoader(BaseLoader):
             except TemplateNotFound:
                 continue
         raise TemplateNotFound(name, f"no such template in {len(self.loaders)} loaders")
+
+
+def _is_absence(error: Exception) -> bool:
+    """Whether an error says that there is no such file; others, of a disk or of permissions, pass through.
+
+    What isn't an `OSError` is one about the name: a NUL in it, or one that a zip file doesn't have.
+    """
+    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+        return True
+    return not isinstance(error, OSError) or error.errno in _IMPOSSIBLE

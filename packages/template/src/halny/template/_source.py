@@ -23,7 +23,7 @@ STRIDE: Final = MAX_LINES * 2
 class Source:
     r"""The text of one template with its name, its path on disk if it has one, and where its lines begin."""
 
-    __slots__ = ("_starts", "name", "path", "text")
+    __slots__ = ("_place", "_starts", "name", "path", "text")
 
     def __init__(self, text: str, name: str, path: str | None = None) -> None:
         self.text = text
@@ -35,6 +35,7 @@ class Source:
             starts.append(at + 1)
             at = text.find("\n", at + 1)
         self._starts = starts
+        self._place = (0, 0)
         # Python ends a line at a lone CR too.
         if len(starts) + text.count("\r") > MAX_LINES:
             raise ParseError(f"more than {MAX_LINES} lines", name, MAX_LINES)
@@ -44,8 +45,11 @@ class Source:
 
     @property
     def filename(self) -> str:
-        """What a traceback shows: the path on disk, where editors find it, or else the template's name."""
-        return self.path or self.name
+        """What a traceback shows: the path on disk, where editors find it, or else the template's name.
+
+        Python calls whatever `exec` runs "<string>". Its tracebacks must not show the lines of a template without a name.
+        """
+        return self.path or ("<template>" if self.name == "<string>" else self.name)
 
     def line(self, offset: int) -> int:
         """The number of the line that an offset is in."""
@@ -54,8 +58,17 @@ class Source:
     def place(self, offset: int) -> tuple[int, int]:
         """The line and the column of an offset."""
         line = bisect_right(self._starts, offset)
-        before = self.text[self._starts[line - 1] : offset]
-        return line, len(before) if before.isascii() else len(before.encode("utf-8", "surrogatepass"))
+        start = self._starts[line - 1]
+        if self.text.isascii():
+            return line, offset - start
+        # Places are asked for from the beginning to the end. To count from the one before is linear in a template whose
+        # lines are long, as they are when it was minified.
+        before, column = self._place
+        if not start <= before <= offset:
+            before, column = start, 0
+        column += len(self.text[before:offset].encode("utf-8", "surrogatepass"))
+        self._place = (offset, column)
+        return line, column
 
     def line_text(self, line: int) -> str:
         """The text of a line, without its end; empty when there is no such line."""

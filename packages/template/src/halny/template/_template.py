@@ -303,6 +303,8 @@ class Template:
 
 
 def _decoded(template: str | bytes, name: str) -> str:
+    if template is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise TypeError("expected str or bytes, not NoneType")
     try:
         return to_unicode(template)
     except UnicodeDecodeError as error:
