@@ -24,6 +24,7 @@ async def refused(server: Serving, client: Client) -> None:
     assert (response.status, response.headers["connection"]) == (408, "close")
     assert b"408" in response.body
     assert await client.rest() == b""
+    client.writer.close()
     await server.until(lambda: not server.settings.connections)
 
 
@@ -179,6 +180,7 @@ async def test_what_lingers_is_cut_off(expect_log: ExpectLog) -> None:
             server.look(1.0)
             assert server.settings.connections
             server.look(4.0)
+            server.look(8.0)
             await server.until(lambda: not server.settings.connections)
 
 

@@ -17,7 +17,7 @@ from halny.wsgi import WSGIContainer, to_wsgi_str
 from ._helpers import PATIENCE, head, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Executor
 
     from tools.strict_tests.logs import ExpectLog
@@ -149,7 +149,7 @@ async def test_a_client_that_leaves_closes_the_iterable(executor: Executor | Non
     closed = threading.Event()
 
     class Endless:
-        def __iter__(self) -> Iterable[bytes]:
+        def __iter__(self) -> Iterator[bytes]:
             while True:
                 yield bytes(100_000)
 

@@ -150,7 +150,11 @@ class ConnectionEnds(WritingConnection):
         if state is State.HEAD:
             self._refuse(HTTPRefusal(408, "the head took too long"))
         elif state is State.LINGERING:
-            self.abort()
+            if self._transport.is_closing():
+                self.abort()
+            else:
+                self._transport.close()  # with TLS this says goodbye
+                self.deadline += self._settings.timeouts.linger
         elif state is State.ANSWERING:
             self.deadline = NEVER
         elif state is State.IDLE:
