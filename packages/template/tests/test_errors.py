@@ -104,6 +104,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("\n{% set __debug__ = 1 %}", 2, "cannot assign to __debug__"),
     ("\n{% set # x %}", 2, "expected an assignment"),
     ("\n{% set _tt_b = 1 %}", 2, "the engine's own"),
+    ("\n{% set _\uff54t_escape = str %}", 2, "the engine's own"),
     ("\n{% for _tt_b in x %}{% end %}", 2, "the engine's own"),
     ("\n{% import os as _tt_b %}", 2, "the engine's own"),
     ("{% try %}\n{% except E as _tt_b %}{% end %}", 2, "the engine's own"),
@@ -170,6 +171,25 @@ PAGES: list[tuple[dict[str, str], str, int, str]] = [
         "a",
         3,
         "'await' outside",
+    ),
+    # A block that was written in a loop and is put elsewhere.
+    (
+        {
+            "a": "{% extends 'b' %}{% for x in y %}{% block q %}\n{% break %}{% end %}{% end %}",
+            "b": "{% block q %}{% end %}",
+        },
+        "a",
+        2,
+        "'break' outside a loop",
+    ),
+    (
+        {
+            "a": "{% extends 'b' %}{% for x in y %}{% block q %}\n{% continue %}{% end %}{% end %}",
+            "b": "{% for x in y %}{% apply f %}{% block q %}{% end %}{% end %}{% end %}",
+        },
+        "a",
+        2,
+        "'continue' outside a loop",
     ),
 ]
 

@@ -82,6 +82,7 @@ class Emitter(Trees):
         self.base = self.numbers[id(page.root)] * STRIDE
         self.buffers = 0
         self.guarded = 0
+        self.loops = 0
         self.depth = 0
         self.pieces = 0
         self.blocks: list[str] = []
@@ -228,6 +229,10 @@ class Emitter(Trees):
         self.out += [self.own(statement) for statement in node.statements]
 
     def jump(self, node: Jump) -> None:
+        if not self.loops:
+            # The block was in a loop where it is written, and isn't where it is put.
+            name = "break" if node.kind is ast.Break else "continue"
+            raise self.file.source.error(f"{name!r} outside a loop", node.line)
         self.flush()
         self.move(node.line)
         self.out.append(node.kind(**self.at))
@@ -257,7 +262,9 @@ class Emitter(Trees):
         outer = self.bound
         if not isinstance(head, ast.While):
             self.bound = outer | {part.id for part in ast.walk(head.target) if isinstance(part, ast.Name)}
+        self.loops += 1
         body = self.body(node.body, self.chunk())
+        self.loops -= 1
         self.bound = outer
         otherwise = [] if node.otherwise is None else self.body(node.otherwise)
         self.move_to(head)
@@ -335,7 +342,9 @@ class Emitter(Trees):
             self.wait()
         self.buffers += 1
         self.out.append(self.assign_list(self.buffer))
+        loops, self.loops = self.loops, 0  # to leave one of those would lose what the body has put out
         inner = self.body(node.body)
+        self.loops = loops
         self.out += inner
         self.move_to(function)
         text = self.call("_tt_bytes", self.call("_tt_join", self.load(self.buffer)))

@@ -183,7 +183,8 @@ def _check(fragment: Fragment, trees: Sequence[ast.AST]) -> None:
         own = (node for tree in trees for node in _walk_own(tree))
         if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own):
             raise fragment.error("'yield' can't be used in a template")
-    if RESERVED in code:
+    # Python reads other letters, such as those of full width, as these ones (NFKC).
+    if RESERVED in code or not code.isascii():
         nodes = (node for tree in trees for node in ast.walk(tree))
         if any(name.startswith(RESERVED) for node in nodes for name in _bound(node)):
             raise fragment.error(f"names that begin with {RESERVED!r} are the engine's own")

@@ -47,7 +47,7 @@ class Source:
     def filename(self) -> str:
         """What a traceback shows: the path on disk, where editors find it, or else the template's name.
 
-        Python calls whatever `exec` runs "<string>". Its tracebacks must not show the lines of a template without a name.
+        Python calls whatever `exec` runs "<string>"; its tracebacks must not show the lines of a template without name.
         """
         return self.path or ("<template>" if self.name == "<string>" else self.name)
 
