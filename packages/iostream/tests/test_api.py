@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import importlib
 import inspect
 import logging
@@ -56,6 +57,7 @@ API: dict[str, dict[str, str]] = {
         "SSLIOStream.write_to_fd": "(self, data)",
         "SSLIOStream.writing": "(self)",
         "StreamClosedError": "(self, real_error=None)",
+        "doctests": "()",
     },
     "netutil": {
         "add_accept_handler": "(sock, callback)",
@@ -156,6 +158,8 @@ def test_values() -> None:
     assert look_up("process", "CalledProcessError").__module__ == "subprocess"
     assert look_up("process", "Subprocess.STREAM") is not None
     assert look_up("iostream", "gen_log") is logging.getLogger("halny.general")
+    assert look_up("process", "hexlify") is binascii.hexlify
+    assert look_up("iostream", "doctests")().countTestCases() == 0
     assert look_up("process", "gen_log") is logging.getLogger("halny.general")
     assert look_up("tcpserver", "app_log") is logging.getLogger("halny.application")
     assert look_up("netutil", "dummy_executor") is importlib.import_module("halny.concurrent").dummy_executor

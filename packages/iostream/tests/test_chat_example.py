@@ -126,13 +126,16 @@ async def test_without_sockets(chat: Any) -> None:
 @pytest.fixture
 def running() -> Iterator[int]:
     port = free_port()
-    with subprocess.Popen([sys.executable, PROGRAM, str(port)], stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-X", "dev", PROGRAM, str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
         assert f"chat on port {port}" in line, line + process.stderr.read()
         yield port
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        assert process.wait(20) == 0
+        assert "Traceback" not in (rest := process.stderr.read()), rest
+        assert "Warning" not in rest, rest
 
 
 def test_the_program_runs_by_itself(running: int) -> None:

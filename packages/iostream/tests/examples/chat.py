@@ -6,6 +6,7 @@ Each line is a message. The first line of a connection is the user's name.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from typing import Any
@@ -79,8 +80,12 @@ async def main(port: int) -> None:
     server = ChatServer()
     server.listen(port)
     log.info("chat on port %d", port)
-    await asyncio.Event().wait()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":
-    run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 8888))
+    with contextlib.suppress(KeyboardInterrupt):
+        run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 8888))

@@ -2,6 +2,7 @@
 
 from ._base import BaseIOStream
 from ._core import general_log as gen_log
+from ._doctests import doctests
 from ._exceptions import StreamBufferFullError, StreamClosedError, UnsatisfiableReadError
 from ._pipe import PipeIOStream
 from ._socket import IOStream
@@ -17,6 +18,7 @@ __all__ = [
     "StreamBufferFullError",
     "StreamClosedError",
     "UnsatisfiableReadError",
+    "doctests",
     "gen_log",
     "stream_on_transport",
 ]

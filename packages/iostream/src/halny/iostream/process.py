@@ -5,6 +5,7 @@ process = Subprocess(["sort"], stdin=Subprocess.STREAM, stdout=Subprocess.STREAM
 
 from __future__ import annotations
 
+from binascii import hexlify  # not of this package, but found here by those who know Tornado
 from subprocess import CalledProcessError
 
 from ._core import general_log as gen_log
@@ -18,5 +19,6 @@ __all__ = [
     "cpu_count",
     "fork_processes",
     "gen_log",
+    "hexlify",
     "task_id",
 ]

@@ -7,6 +7,7 @@ from halny.iostream.process import (
     cpu_count,
     fork_processes,
     gen_log,
+    hexlify,
     task_id,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "cpu_count",
     "fork_processes",
     "gen_log",
+    "hexlify",
     "task_id",
 ]
