@@ -82,7 +82,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("{% for x in y %}{% else %}\n{% break %}{% end %}", 2, "'break' outside a loop"),
     ("{% for x in y %}{% apply f %}\n{% break %}{% end %}{% end %}", 2, "'break' outside a loop"),
     ("{% for x in y %}\n{% break x %}{% end %}", 2, "stands alone"),
-    ("{% block a %}x{% end %}{% for x in y %}{% block a %}\n{% break %}{% end %}{% end %}", 2, "outside loop"),
+    ("{% block a %}x{% end %}{% for x in y %}{% block a %}\n{% break %}{% end %}{% end %}", 2, "outside a loop"),
     # Heads.
     ("\n{% if %}{% end %}", 2, "invalid syntax"),
     ("\n{% if x: %}{% end %}", 2, "invalid syntax"),
