@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -147,3 +148,36 @@ def test_as_a_module(folder: Path) -> None:
     command = [sys.executable, "-m", "halny.template", "check", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "3 templates, 0 with errors\n")
+
+
+def test_no_template_at_all(run: Run, folder: Path) -> None:
+    output = run("check", folder, "--glob", "*.htm")
+    assert (output.status, output.out, output.err) == (2, "", f"halny.template: no templates below {folder}\n")
+
+
+def test_a_hint_at_the_root(run: Run, folder: Path) -> None:
+    output = run("render", folder / "d" / "inner.txt")
+    assert output.status == 1
+    assert "leads out of the loader's root" in output.err
+    assert "--root" in output.err
+    assert run("render", folder / "d" / "inner.txt", "--root", folder).out == "<>"
+
+
+def test_output_that_the_encoding_can_not_hold(folder: Path) -> None:
+    (folder / "bad.html").write_text("{{ \u20ac }}", encoding="utf-8")
+    command = [sys.executable, "-m", "halny.template", "check", str(folder)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"{{ \\u20ac }}" in done.stdout
+
+
+@pytest.mark.parametrize("page", ["x", "{% raw 'x' * 10 ** 6 %}"])
+def test_output_that_nobody_reads(folder: Path, page: str) -> None:
+    (folder / "page.html").write_text(page)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "halny.template", "render", str(folder / "page.html")]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (2, b"")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import io
 import json
 import os
 import sys
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _WRONG_TEMPLATE = 1
 _WRONG_COMMAND = 2
 
+_ROOT_HINT = "names start from the folder of FILE; --root sets another\n"
+
 
 class _CommandError(Exception):
     """The command can't do what it is asked for; says why in one line."""
@@ -34,11 +37,19 @@ class _CommandError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files and lines of templates may hold anything
     try:
-        return _check(options) if options.command == "check" else _render(options)
+        status = _check(options) if options.command == "check" else _render(options)
+        sys.stdout.flush()
     except _CommandError as error:
         sys.stderr.write(f"halny.template: {error}\n")
         return _WRONG_COMMAND
+    except BrokenPipeError:
+        # Whoever read the output has had enough of it. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _WRONG_COMMAND
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +96,9 @@ def _check(options: argparse.Namespace) -> int:
         except OSError as error:
             wrong += 1
             sys.stdout.write(f"{os.path.join(root, name)}: {error}\n")  # noqa: PTH118 - shows the path as it was given
+    if not count:
+        # Most likely the pattern or the folder is mistyped; "no errors" would hide that for good.
+        raise _CommandError(f"no templates below {root}")
     sys.stdout.write(f"{count} templates, {wrong} with errors\n")
     return _WRONG_TEMPLATE if wrong else 0
 
@@ -125,13 +139,13 @@ def _render(options: argparse.Namespace) -> int:
     except TemplateNotFound as error:
         raise _CommandError(str(error)) from error
     except ParseError as error:
-        sys.stderr.write(f"{error}\n")
+        hint = isinstance(error.__cause__, TemplateNotFound) and not options.root
+        sys.stderr.write(f"{error}\n{_ROOT_HINT if hint else ''}")
         return _WRONG_TEMPLATE
     except Exception:  # noqa: BLE001 - a template runs code of its own; this shows what came of it
         sys.stderr.write(traceback.format_exc())
         return _WRONG_TEMPLATE
     sys.stdout.buffer.write(page)
-    sys.stdout.flush()
     return 0
 
 
