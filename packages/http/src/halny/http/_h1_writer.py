@@ -64,17 +64,14 @@ def status_line(code: int, reason: str) -> bytes:
         reason: the reason phrase.
 
     Raises:
-        HTTPOutputError: `code` has not three digits, or `reason` holds control characters.
+        HTTPOutputError: `code` has not three digits, or `reason` holds what no reason phrase may.
     """
     known, line = _STATUS_LINES.get(code, _NO_STATUS)
     if known == reason and line:
         return line
     if not 100 <= code <= 999 or not is_reason_phrase(reason):
         raise HTTPOutputError(f"invalid status line: code {code!r}, reason {reason!r}")
-    try:
-        return f"HTTP/1.1 {code} {reason}\r\n".encode("latin-1")
-    except UnicodeEncodeError as error:
-        raise HTTPOutputError(f"invalid reason {reason!r}: ISO-8859-1 has not all of it") from error
+    return f"HTTP/1.1 {code} {reason}\r\n".encode("latin-1")
 
 
 def chunk(data: bytes) -> bytes:
