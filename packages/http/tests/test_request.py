@@ -249,6 +249,16 @@ def test_conditional_requests() -> None:
     assert HTTPServerRequest("GET", "/", headers=HTTPHeaders({"If-None-Match": '"a"'})).is_conditional
 
 
+def test_fields_that_are_surely_not_there() -> None:
+    for request in (received("GET / HTTP/1.1", "X-Y: Range"), HTTPServerRequest(headers=HTTPHeaders({"X-Y": "z"}))):
+        assert request.lacks(b"if-range", b"cookie")
+        assert not request.lacks(b"cookie", b"x-y")
+    request = received("GET / HTTP/1.1", "X-Y: Range")
+    assert not request.lacks(b"range")
+    assert len(request.headers) == 2
+    assert request.lacks(b"range")
+
+
 # Cookies
 
 

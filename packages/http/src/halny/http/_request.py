@@ -245,7 +245,8 @@ class HTTPServerRequest:
         if head is None or "headers" in self.__dict__:
             return not any(name.decode("ascii") in self.headers for name in names)
         section = head.section.lower()
-        return not any([name in section for name in names])  # noqa: C419 - a list costs half of a generator
+        # A list costs half of a generator, and `find` half of `in`, which first tries its operand as a number.
+        return not any([section.find(name) >= 0 for name in names])  # noqa: C419
 
     @property
     def has_body(self) -> bool:
