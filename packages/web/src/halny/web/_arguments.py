@@ -41,7 +41,7 @@ class Arguments(HandlerBase):
             MissingArgumentError: there is none, and no default was given.
             HTTPError: the value is not UTF-8 (400).
         """
-        return self._get_argument(name, default, self.request.arguments, strip)
+        return self._get_argument(name, default, self._all_arguments(), strip)
 
     def get_arguments(self, name: str, strip: bool = True) -> list[str]:
         """Return all values of an argument of the query or the body, the query's first.
@@ -53,7 +53,7 @@ class Arguments(HandlerBase):
         Raises:
             HTTPError: a value is not UTF-8 (400).
         """
-        return self._get_arguments(name, self.request.arguments, strip)
+        return self._get_arguments(name, self._all_arguments(), strip)
 
     @overload
     def get_query_argument(self, name: str, default: str, strip: bool = True) -> str: ...
@@ -121,6 +121,14 @@ class Arguments(HandlerBase):
             return value.decode()
         except UnicodeDecodeError:
             raise HTTPError(400, "Invalid unicode in %s: %r", name or "url", value[:40]) from None
+
+    def _all_arguments(self) -> dict[str, list[bytes]]:
+        """Return the arguments of query and body; without a body nothing has to be put together."""
+        request = self.request
+        state = vars(request)
+        if not request.body and "arguments" not in state and "body_arguments" not in state:
+            return request.query_arguments
+        return request.arguments
 
     def _get_argument(self, name: str, default: Any, source: dict[str, list[bytes]], strip: bool) -> Any:
         values = self._get_arguments(name, source, strip)
