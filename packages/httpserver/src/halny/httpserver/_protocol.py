@@ -80,13 +80,16 @@ class HTTPProtocol(RunningConnection):
         """See `asyncio.Protocol`."""
         state = self._state
         if state is State.IDLE and not self._held and not self._writing_paused and data[0] != _CR:
-            # The usual case, kept short: one whole request without a body.
-            if data.find(b"\r\n\r\n") + 4 == len(data) != 3:  # 3 is what comes of not finding it
+            # The usual case, kept short: one whole request without a body. The reader refuses more than one head.
+            if data.endswith(b"\r\n\r\n"):
                 try:
                     self._begin_request(data)
+                    return
                 except HTTPRefusal as refusal:
-                    self._refuse(refusal)
-                return
+                    if data.find(b"\r\n\r\n") + 4 == len(data):
+                        self._refuse(refusal)
+                        return
+                self._state = State.IDLE
             self._read(data)
         elif state is State.ANSWERING:
             self._hold(data)
