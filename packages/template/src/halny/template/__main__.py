@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import io
 import json
 import os
 import sys
@@ -37,8 +36,9 @@ class _CommandError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files and lines of templates may hold anything
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # a stream of another kind may stand there
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")  # names of files and lines of templates may hold anything
     try:
         status = _check(options) if options.command == "check" else _render(options)
         sys.stdout.flush()
