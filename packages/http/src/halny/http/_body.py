@@ -6,13 +6,13 @@ body by the same code. A body is taken as a whole or not at all: where an error 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 from ._exceptions import HTTPInputError
 from ._formdata import read_disposition
 from ._multipart import MAX_PART_HEADER_SIZE, MAX_PARTS, MultipartParser, PartBegin, PartData
 from ._parameters import parse_header_parameters
+from ._records import Record
 from ._urls import MAX_ARGUMENTS, parse_arguments
 
 if TYPE_CHECKING:
@@ -43,40 +43,56 @@ class HTTPFile(dict[str, Any]):
 
 
 @final
-@dataclass(slots=True)
-class ParseMultipartConfig:
-    """How `multipart/form-data` bodies are read."""
+class ParseMultipartConfig(Record):
+    """How `multipart/form-data` bodies are read.
 
-    enabled: bool = True
-    """Whether they are read at all; if not, such a body is an error. Turn it off where no handler takes forms with
-    files."""
+    Args:
+        enabled: whether they are read at all; if not, such a body is an error. Turn it off where no handler takes
+            forms with files.
+        max_parts: how many fields and files a body may have.
+        max_part_header_size: bytes of each part's headers.
+    """
 
-    max_parts: int = MAX_PARTS
-    """How many fields and files a body may have."""
+    __slots__ = ("enabled", "max_part_header_size", "max_parts")
 
-    max_part_header_size: int = MAX_PART_HEADER_SIZE
-    """Bytes of each part's headers."""
-
-
-@final
-@dataclass(slots=True)
-class ParseUrlEncodedConfig:
-    """How `application/x-www-form-urlencoded` bodies are read."""
-
-    max_arguments: int = MAX_ARGUMENTS
-    """How many arguments a body may have."""
+    def __init__(
+        self, enabled: bool = True, max_parts: int = MAX_PARTS, max_part_header_size: int = MAX_PART_HEADER_SIZE
+    ) -> None:
+        self.enabled = enabled
+        self.max_parts = max_parts
+        self.max_part_header_size = max_part_header_size
 
 
 @final
-@dataclass(slots=True)
-class ParseBodyConfig:
-    """How the bodies of forms are read. Set it for the process with `set_parse_body_config`."""
+class ParseUrlEncodedConfig(Record):
+    """How `application/x-www-form-urlencoded` bodies are read.
 
-    multipart: ParseMultipartConfig = field(default_factory=ParseMultipartConfig)
-    """For `multipart/form-data`."""
+    Args:
+        max_arguments: how many arguments a body may have.
+    """
 
-    urlencoded: ParseUrlEncodedConfig = field(default_factory=ParseUrlEncodedConfig)
-    """For `application/x-www-form-urlencoded`."""
+    __slots__ = ("max_arguments",)
+
+    def __init__(self, max_arguments: int = MAX_ARGUMENTS) -> None:
+        self.max_arguments = max_arguments
+
+
+@final
+class ParseBodyConfig(Record):
+    """How the bodies of forms are read. Set it for the process with `set_parse_body_config`.
+
+    Args:
+        multipart: for `multipart/form-data`; by default with the default limits.
+        urlencoded: for `application/x-www-form-urlencoded`; by default with the default limits.
+    """
+
+    __slots__ = ("multipart", "urlencoded")
+
+    def __init__(
+        self, multipart: ParseMultipartConfig | None = None, urlencoded: ParseUrlEncodedConfig | None = None
+    ) -> None:
+        self.multipart = ParseMultipartConfig() if multipart is None else multipart
+        self.urlencoded = ParseUrlEncodedConfig() if urlencoded is None else urlencoded
 
 
 _default_config = ParseBodyConfig()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import time
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 if TYPE_CHECKING:
@@ -19,19 +20,24 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _MONTH_NUMBERS = {name: number for number, name in enumerate(_MONTHS, 1)}
 
-_MONTH = "(?P<month>" + "|".join(_MONTHS) + ")"
-_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-_FORMS = (
-    re.compile(rf"(?:{'|'.join(_DAYS)}), (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT"),
-    re.compile(
-        r"(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday), "
-        rf"(?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT"
-    ),
-    re.compile(rf"(?:{'|'.join(_DAYS)}) {_MONTH} (?P<day>[0-9 ][0-9]) {_TIME} (?P<year>[0-9]{{4}})"),
-)
-
 Timestamp: TypeAlias = float | tuple[int, ...] | time.struct_time | dt.datetime
 """A moment: seconds since 1970, a time tuple in UTC, or a datetime (UTC if it names no zone)."""
+
+
+@cache
+def _forms() -> tuple[re.Pattern[str], ...]:
+    """The three forms, compiled when the first date is read: that takes as long as importing much of this package."""
+    month = "(?P<month>" + "|".join(_MONTHS) + ")"
+    time_of_day = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+    days = "|".join(_DAYS)
+    return (
+        re.compile(rf"(?:{days}), (?P<day>[0-9]{{2}}) {month} (?P<year>[0-9]{{4}}) {time_of_day} GMT"),
+        re.compile(
+            r"(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday), "
+            rf"(?P<day>[0-9]{{2}})-{month}-(?P<year>[0-9]{{2}}) {time_of_day} GMT"
+        ),
+        re.compile(rf"(?:{days}) {month} (?P<day>[0-9 ][0-9]) {time_of_day} (?P<year>[0-9]{{4}})"),
+    )
 
 
 def format_timestamp(ts: Timestamp) -> str:
@@ -77,7 +83,7 @@ def parse_http_date(text: str) -> int | None:
     Returns:
         Seconds since 1970, or None if the text is no date; a recipient ignores such a field (RFC 9110 §13.1.3).
     """
-    for form in _FORMS:
+    for form in _forms():
         match = form.fullmatch(text)
         if match is not None:
             break

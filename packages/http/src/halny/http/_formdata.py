@@ -8,7 +8,6 @@ this package that touches a file system, and only through `tempfile`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from ._exceptions import HTTPInputError, HTTPRefusal
@@ -123,14 +122,19 @@ class SpooledFile:
 
 
 @final
-@dataclass(slots=True, eq=False)
 class FormData:
     """A whole form: what `FormDataReader.finish` returns. As a context manager it closes its files."""
 
-    arguments: dict[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
+    __slots__ = ("arguments", "files")
+
+    arguments: dict[str, list[bytes]]
     """Values of the plain fields by name."""
-    files: dict[str, list[SpooledFile]] = field(default_factory=dict[str, list[SpooledFile]])
+    files: dict[str, list[SpooledFile]]
     """Files by the name of their field."""
+
+    def __init__(self) -> None:
+        self.arguments = {}
+        self.files = {}
 
     def __enter__(self) -> FormData:
         return self

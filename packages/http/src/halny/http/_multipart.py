@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, final
 
 from ._exceptions import HTTPInputError, HTTPRefusal
 from ._headers import HTTPHeaders
+from ._records import Record
 from ._validation import is_token
 
 if TYPE_CHECKING:
@@ -43,12 +43,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 @final
-@dataclass(slots=True)
-class PartBegin:
+class PartBegin(Record):
     """A part begins: its headers are complete."""
+
+    __slots__ = ("raw_headers",)
 
     raw_headers: Sequence[tuple[str, str]]
     """Names and values in their order, checked and decoded as UTF-8."""
+
+    def __init__(self, raw_headers: Sequence[tuple[str, str]]) -> None:
+        self.raw_headers = raw_headers
 
     @property
     def headers(self) -> HTTPHeaders:
@@ -60,18 +64,23 @@ class PartBegin:
 
 
 @final
-@dataclass(slots=True)
-class PartData:
+class PartData(Record):
     """Some of the part's body, never empty; a body may come in any number of pieces."""
+
+    __slots__ = ("data",)
 
     data: bytes
     """The bytes, exactly as they were sent: a `Content-Transfer-Encoding` is not undone (RFC 7578 §4.7)."""
 
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
 
 @final
-@dataclass(slots=True)
-class PartEnd:
+class PartEnd(Record):
     """The part is complete."""
+
+    __slots__ = ()
 
 
 MultipartEvent: TypeAlias = PartBegin | PartData | PartEnd

@@ -18,7 +18,6 @@ from halny.iostream.netutil import add_accept_handler
 
 from ._context import ip_of
 from ._protocol import HTTPProtocol
-from ._proxy_header import ProxyHeaderError, ProxyHeaderReader
 
 if TYPE_CHECKING:
     import ssl
@@ -126,6 +125,8 @@ class ProxiedListener:
             task.add_done_callback(self._tasks.discard)
 
     async def _begin(self, sock: socket.socket, ip: str) -> None:
+        from ._proxy_header import ProxyHeaderError, ProxyHeaderReader
+
         loop, settings = self._loop, self._settings
         reader = ProxyHeaderReader()
         options: dict[str, Any] = {}

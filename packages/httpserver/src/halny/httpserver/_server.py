@@ -18,7 +18,6 @@ from halny.iostream.process import fork_processes
 from halny.iostream.tcpserver import TCPServer
 
 from ._activation import listen_beside, reserve, shares_its_port
-from ._forwarding import Forwarding, ForwardingSource, Networks
 from ._listening import Listener, ProxiedListener
 from ._settings import ServerSettings, Timeouts
 from ._sources import CallableDelegate, DelegateSource, endpoint_source
@@ -28,10 +27,11 @@ from ._tls import Certificates
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from halny.http import EndpointSource, HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 
+    from ._forwarding import Networks
     from ._tls import TLSOptions
 
 
@@ -123,13 +123,15 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         TCPServer.__init__(self, ssl_options=ssl_options, max_buffer_size=max_buffer_size, read_chunk_size=chunk_size)
         self.request_callback = request_callback
         self.trusted_downstream = trusted_downstream
-        self._proxies = None if trusted_proxies is None else Networks(trusted_proxies)
+        self._proxies = None if trusted_proxies is None else _networks(trusted_proxies)
         self._proxy_protocol = proxy_protocol
         source = self._endpoint_source(request_callback)
         if xheaders or forwarded:
             if xheaders and forwarded:
                 raise ValueError("xheaders and forwarded: choose what your proxy writes, for it lets the other pass")
-            skipped = Networks(trusted_downstream or ())
+            from ._forwarding import Forwarding, ForwardingSource
+
+            skipped = _networks(trusted_downstream or ())
             forwarding = Forwarding(use_forwarded=forwarded, proxies=self._proxies, skipped=skipped)
             source = ForwardingSource(source, forwarding)
         self._settings = ServerSettings(
@@ -286,6 +288,12 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         callback = self.request_callback
         if isinstance(callback, HTTPServerConnectionDelegate):
             callback.on_close(server_conn)
+
+
+def _networks(names: Iterable[str]) -> Networks:
+    from ._forwarding import Networks  # with ipaddress; few servers need it
+
+    return Networks(names)
 
 
 def _limits(limits: Limits | None, max_header_size: int | None, max_body_size: int | None) -> Limits:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from halny.ioloop.concurrent import dummy_executor
@@ -16,7 +15,7 @@ from halny.ioloop.util import Configurable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, ThreadPoolExecutor
 
 DEFAULT_RESOLVER_THREADS = 10
 """Threads of a `ThreadedResolver`: a few slow names do not hold up the others."""
@@ -158,6 +157,8 @@ class ThreadedResolver(ExecutorResolver):
             num_threads: Size of the pool.
         """
         if ThreadedResolver._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             ThreadedResolver._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="halny-resolver")
         super().initialize(executor=ThreadedResolver._threads, close_executor=False)
 
