@@ -56,7 +56,8 @@ class BaseIOStream(WritingSide):
             ValueError: A size that is not positive.
         """
         super().__init__(max_buffer_size, read_chunk_size, max_write_buffer_size)
-        if forgets_errors(type(self._loop)):
+        kind: type[object] = type(self._loop)
+        if forgets_errors(kind):
             self._poller_forgets = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

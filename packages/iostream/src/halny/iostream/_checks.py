@@ -30,6 +30,9 @@ class Pair(Protocol):
 BIG = bytes(range(256)) * 4096
 """1 MiB: more than any buffer on the way holds, in bytes whose order shows."""
 
+TURNS = 20
+"""Turns of the loop in which a stream does what it does by itself."""
+
 
 def expect(what: str, actual: object, expected: object) -> None:
     """Raises `AssertionError` unless `actual` equals `expected`."""
@@ -291,6 +294,21 @@ async def tells_the_end_while_idle(pair: Pair) -> None:
     expect("bytes nobody had asked for", await reader.read_until_close(), b"unread")
 
 
+async def tells_the_end_behind_what_was_read_ahead(pair: Pair) -> None:
+    for size in (1000, 1999):
+        writer, reader = await pair(read_chunk_size=1000)
+        closed = asyncio.Event()
+        reader.set_close_callback(closed.set)
+        writer.write(b"x" * size)
+        writer.close()
+        await until("enough read ahead", lambda: len(reader._read_buffer) >= 1000)  # noqa: B023 - awaited here
+        for _ in range(TURNS):  # in which it is held up
+            await asyncio.sleep(0)
+        expect("what was read ahead", await reader.read_bytes(1000), b"x" * 1000)
+        await closed.wait()
+        expect("the rest", await reader.read_until_close(), b"x" * (size - 1000))
+
+
 async def delivers_what_was_written_before_close(pair: Pair) -> None:
     writer, reader = await pair()
     writer.write(b"a little")
@@ -374,6 +392,7 @@ ONE_WAY_CHECKS = (
     limits_writing,
     tells_the_end,
     tells_the_end_while_idle,
+    tells_the_end_behind_what_was_read_ahead,
     delivers_what_was_written_before_close,
     ends_when_closed,
     fails_writes_to_a_peer_that_left,

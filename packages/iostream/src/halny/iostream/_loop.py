@@ -36,7 +36,7 @@ def current_loop() -> asyncio.AbstractEventLoop:
 
 
 @functools.cache
-def forgets_errors(kind: type[asyncio.AbstractEventLoop]) -> bool:
+def forgets_errors(kind: type[object]) -> bool:
     """Tells whether loops of this kind tell only once of a descriptor that has an error.
 
     libuv stops watching it with that one event, which may tell of bytes that came before the error, too. Whoever has

@@ -178,6 +178,8 @@ class ReadingSide(StreamCore):
                 return self._failed(future)
             if result is not None:
                 future.set_result(result)
+                if self._close_callback is not None and not self._notices and self._has_room():
+                    self._watch_reading()  # it may have read ahead as far as it may, and seen no end
                 return future
             if len(buffer) >= self.max_buffer_size:
                 self._close_full()
