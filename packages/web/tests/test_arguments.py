@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from halny.web import Application, MissingArgumentError, RequestHandler
+from halny.web import Application, FallbackHandler, MissingArgumentError, RequestHandler
 
-from ._helpers import FORM, serving
+from ._helpers import DelegateApplication, serving
 
 if TYPE_CHECKING:
     from tools.strict_tests.logs import ExpectLog
@@ -158,9 +159,44 @@ async def test_more_arguments_than_allowed_are_refused(expect_log: ExpectLog) ->
     async with serving(Application(ROUTES)) as server:
         assert (await server.get(f"/?{allowed}")).status == 200
         assert (await server.post("/", allowed.encode())).status == 200
-        with expect_log("halny.general", "", 20):
+        with expect_log("halny.general", "more than 1000 arguments", logging.INFO, count=1):
             assert (await server.get(f"/?{too_many}")).status == 400
-            assert (await server.ask("POST", "/", [FORM], too_many.encode())).status == 400
+        with expect_log("halny.general", "400 POST / .*: Invalid body: .*more than 1000 arguments", count=1):
+            assert (await server.post("/", too_many.encode())).status == 400
+
+
+class OwnPage(Echo):
+    """Has its own pages for errors."""
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        self.finish({"error": status_code, "message": kwargs["exc_info"][1].log_message})
+
+
+@pytest.mark.parametrize("way", [Application, DelegateApplication])
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=b"])
+async def test_a_malformed_form_gets_the_page_of_its_handler(
+    content_type: str, way: type[Application], expect_log: ExpectLog
+) -> None:
+    async with serving(way([("/", OwnPage)])) as server:
+        with expect_log("halny.general", "400 POST / .*: Invalid body: ", count=1):
+            answer = await server.ask("POST", "/", [f"Content-Type: {content_type}"], b"no form")
+    assert answer.status == 400
+    assert str(_json(answer.text)["message"]).startswith("Invalid body: ")
+    assert server.log == [(400, "/")]
+
+
+async def test_what_bytes_are_not_text_is_said_in_full(expect_log: ExpectLog) -> None:
+    """Pages show `log_message`, which has nothing to be put in."""
+    async with serving(Application([("/", OwnPage)])) as server:
+        with expect_log("halny.general", "", count=1):
+            assert _json((await server.get("/?a=%ff")).text)["message"] == r"Invalid unicode in a: b'\xff'"
+
+
+async def test_a_form_that_comes_through_another_handler_is_read_once() -> None:
+    inner = Application([("/", Echo)], log_function=lambda handler: None)
+    async with serving(Application([("/", FallbackHandler, {"fallback": inner})])) as server:
+        answer = await server.post("/", b"a=1&a=2")
+    assert _json(answer.text)["body"] == ["1", "2"]
 
 
 def _json(text: str) -> dict[str, object]:

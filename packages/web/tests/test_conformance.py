@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +111,13 @@ async def test_both_ways_answer_the_same(raw: bytes, status: str, expect_log: Ex
     answers: list[bytes] = []
     logs: list[list[tuple[int, str]]] = []
     for way in (Application, DelegateApplication):
+        # A malformed form is a warning; what is refused before any handler is none.
+        is_form = raw.startswith(b"POST") and status == "400"
+        lines = expect_log("halny.general", "Invalid body", count=1) if is_form else contextlib.nullcontext()
         async with serving(way(ROUTES)) as server:
-            answer = re.sub(rb"Date: [^\r]*", b"Date: then", await server.send(raw))
+            with lines:
+                raw_answer = await server.send(raw)
+            answer = re.sub(rb"Date: [^\r]*", b"Date: then", raw_answer)
             # With some of the body there already, 100 may be left out (RFC 9110, section 10.1.1).
             answers.append(answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n"))
             logs.append(server.log)

@@ -268,3 +268,19 @@ async def test_an_await_that_is_cancelled_is_an_error_like_others(expect_log: Ex
         assert (await ask(get)).status == 500
     assert records[0].exc_info is not None
     assert isinstance(records[0].exc_info[1], asyncio.CancelledError)
+
+
+@pytest.mark.parametrize("entry", ["prepare", "get", "data_received"])
+async def test_the_cancelled_error_of_another_is_an_error_like_others(entry: str, expect_log: ExpectLog) -> None:
+    """Reading the result of a cancelled future raises it, and nothing here has waited."""
+
+    def read(self: RequestHandler, chunk: bytes = b"") -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        future.result()
+
+    members = {"get": lambda self: None, entry: read}  # type: ignore[misc]
+    handler_class = type("Handler", (RequestHandler,), {"streams_request_body": entry == "data_received", **members})
+    async with serving(Application([("/", handler_class)])) as server:
+        with expect_log(APPLICATION, "^uncaught exception", logging.ERROR, count=1):
+            assert (await server.ask("GET", "/", [], b"body")).status == 500

@@ -120,7 +120,7 @@ class Arguments(HandlerBase):
         try:
             return value.decode()
         except UnicodeDecodeError:
-            raise HTTPError(400, "Invalid unicode in %s: %r", name or "url", value[:40]) from None
+            raise HTTPError(400, f"Invalid unicode in {name or 'url'}: {value[:40]!r}") from None
 
     def _all_arguments(self) -> dict[str, list[bytes]]:
         """Return the arguments of query and body; without a body nothing has to be put together."""

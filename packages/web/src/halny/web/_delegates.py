@@ -71,7 +71,7 @@ class _Call:
         assert handler is not None
         try:
             taken = handler.data_received(chunk)
-        except Exception as error:  # noqa: BLE001 - whatever an application raises
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
             handler.body_failed(error)
             return None
         return None if taken is None else _wait_for(handler, taken)
@@ -100,8 +100,6 @@ class HandlerEndpoint(_Call, Endpoint):
         request = self.request
         if request.query:
             request.check_arguments()
-        if request.body:
-            request.parse_body()
         return self.execute()
 
 
@@ -181,7 +179,6 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
         request = self.request
         request.body = b"".join(self._pieces)
         request.check_arguments()
-        request.parse_body()
         self._run()
 
     def on_connection_close(self) -> None:

@@ -12,6 +12,7 @@ import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
+from halny.http import HTTPInputError
 from halny.iostream import StreamClosedError
 
 from ._errors import Errors
@@ -93,6 +94,8 @@ class Execution(Errors, Security):
             method = self.request.method
             if method not in self.SUPPORTED_METHODS:
                 raise HTTPError(405)
+            if self.request.body:
+                self._parse_body()
             self.path_args = [self._decode_path_argument(arg) for arg in args] if args else []
             self.path_kwargs = (
                 {name: self._decode_path_argument(arg, name) for name, arg in kwargs.items()} if kwargs else {}
@@ -103,9 +106,19 @@ class Execution(Errors, Security):
             if result is not None or (self.streams_request_body and not self._finished):
                 return self._continue_from_prepare(result)
             return self._call_method()
-        except Exception as error:  # noqa: BLE001 - whatever an application raises
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
+            # Nothing has waited yet: where something is cancelled, it is not this request.
             self._handle_request_exception(error)
             return None
+
+    def _parse_body(self) -> None:
+        """Read a form, unless it came through another handler; a malformed one gets this handler's error page."""
+        if self.request.body_arguments or self.request.files:
+            return  # reading it again would double what is in it
+        try:
+            self.request.parse_body()
+        except HTTPInputError as error:
+            raise HTTPError(400, f"Invalid body: {error}") from None
 
     def _decode_path_argument(self, value: bytes | None, name: str | None = None) -> str | None:
         return None if value is None else self.decode_argument(value, name=name)
@@ -204,10 +217,10 @@ class Execution(Errors, Security):
             application_log.exception("uncaught exception in on_connection_close")
             return
         if result is not None:
-            self._run_afterwards(result)
+            self._run_afterwards(result, "on_connection_close")
 
-    def _run_afterwards(self, awaitable: Awaitable[None]) -> None:
-        future = asyncio.ensure_future(_checked(awaitable, self, "on_finish"))
+    def _run_afterwards(self, awaitable: Awaitable[None], name: str) -> None:
+        future = asyncio.ensure_future(_checked(awaitable, self, name))
         _afterwards.add(future)
         future.add_done_callback(_log_failure)
 

@@ -455,9 +455,9 @@ class Response(HandlerBase):
     def _end_request(self) -> None:
         result = self.on_finish()
         if result is not None:
-            self._run_afterwards(result)
+            self._run_afterwards(result, "on_finish")
 
-    def _run_afterwards(self, awaitable: Awaitable[None]) -> None:
+    def _run_afterwards(self, awaitable: Awaitable[None], name: str) -> None:
         """Run what `on_finish` or `on_connection_close` returned."""
         raise RuntimeError("part of a handler used alone")
 

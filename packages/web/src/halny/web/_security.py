@@ -129,12 +129,12 @@ class Security(Cookies, Arguments):
         headers = self.request.headers
         sent = self.get_argument("_xsrf", None) or headers.get("X-Xsrftoken") or headers.get("X-Csrftoken")
         if not sent:
-            raise HTTPError(403, "'_xsrf' argument missing from %s", self.request.method)
+            raise HTTPError(403, f"'_xsrf' argument missing from {self.request.method}")
         token = _decode_token(sent)
         if token is None:
             raise HTTPError(403, "'_xsrf' argument has invalid format")
         if not hmac.compare_digest(token.value, self._token.value):
-            raise HTTPError(403, "XSRF cookie does not match %s argument", self.request.method)
+            raise HTTPError(403, f"XSRF cookie does not match {self.request.method} argument")
 
     def _xsrf_cookie_name(self) -> str:
         return cast("str", self.application.settings.get("xsrf_cookie_name", "_xsrf"))
@@ -163,7 +163,7 @@ class Security(Cookies, Arguments):
         if site is None and (origin is None or self._is_own(origin)):
             return  # no browser of today; where there is no Origin either, no browser at all
         if origin is None or not self.check_trusted_origin(origin):
-            raise HTTPError(403, "Sec-Fetch-Site %r and Origin %r not allowed", site, origin)
+            raise HTTPError(403, f"Sec-Fetch-Site {site!r} and Origin {origin!r} not allowed")
 
     def _is_own(self, origin: str) -> bool:
         match = _ORIGIN.fullmatch(origin)
