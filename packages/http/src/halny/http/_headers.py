@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import cached_property
 from typing import Any, Final, TypeVar, cast, overload
 
-from ._exceptions import HTTPInputError
+from ._exceptions import HTTPInputError, HTTPOutputError
 from ._validation import HTTP_WHITESPACE
 
 DefaultT = TypeVar("DefaultT")
@@ -174,17 +174,17 @@ class HTTPHeaders(MutableMapping[str, str]):
         """Returns the headers as lines for a message's head, each with its CRLF.
 
         Raises:
-            HTTPInputError: a value can't be written in ISO-8859-1.
+            HTTPOutputError: a value can't be written in ISO-8859-1; the application's fault.
         """
         lines = [f"{name}: {value}\r\n" for name, values in self._values.items() for value in values]
         text = "".join(lines)
         # Whoever reached into the dict by a private name has gone round the checks of `add` and `__setitem__`.
         if not text.count("\n") == text.count("\r") == len(lines) or "\0" in text:
-            raise HTTPInputError(f"control characters in headers {text!r}")
+            raise HTTPOutputError(f"control characters in headers {text!r}")
         try:
             return text.encode("latin-1")
         except UnicodeEncodeError as error:
-            raise HTTPInputError(f"headers {text!r} hold characters that ISO-8859-1 has not") from error
+            raise HTTPOutputError(f"headers {text!r} hold characters that ISO-8859-1 has not") from error
 
     # Mapping
 
