@@ -410,6 +410,24 @@ async def test_a_client_that_leaves_is_no_error(how: str, way: type[Application]
     assert sorted(leaving.calls[1:]) == ["clean_up get", "on_finish get"]
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_client_that_leaves_during_a_long_answer(way: type[Application], leaving: type[Leaving]) -> None:
+    """The handler hears of it before it ends, though it is a failing `flush` that notices."""
+
+    class Writing(leaving):  # type: ignore[valid-type, misc]
+        async def get(self) -> None:
+            VARIABLE.set("get")
+            self.started.set()
+            while True:
+                self.write(b"x" * 1_000_000)
+                await self.flush()
+
+    async with serving(way([("/", Writing)])) as server:
+        await leave(server, request("GET", "/", close=False))
+    assert leaving.calls[0] == "on_connection_close get"
+    assert sorted(leaving.calls[1:]) == ["clean_up get", "on_finish get"]
+
+
 async def test_a_pipelined_request_does_not_hide_that_a_client_leaves(leaving: type[Leaving]) -> None:
     async with serving(Application([("/", leaving)])) as server:
         await leave(server, request("GET", "/", close=False) * 2)

@@ -127,6 +127,7 @@ class Errors(Response):
                 self.finish(*error.args)
             return
         if isinstance(error, StreamClosedError) and self._is_connection_gone():
+            self.connection_closed()
             self._finished = True
             self._end_request()
             return
@@ -143,6 +144,10 @@ class Errors(Response):
             self.send_error(500, exc_info=sys.exc_info())
 
     _connection_gone = False
+
+    def connection_closed(self) -> None:
+        """Tell the handler that its client is gone."""
+        raise RuntimeError("part of a handler used alone")
 
     def _is_connection_gone(self) -> bool:
         """Return whether the client went away before the response was finished."""

@@ -206,7 +206,9 @@ class Execution(Errors, Security):
     # Ends
 
     def connection_closed(self) -> None:
-        """Tell the handler that its client is gone."""
+        """Tell the handler that its client is gone; the connection may do so after a failed `flush` has."""
+        if self._connection_gone:
+            return
         self._connection_gone = True
         if self._body_future is not None and not self._body_future.done():
             # The rest of the body will never come, and nobody waits for what the method would answer.
