@@ -14,7 +14,6 @@ from halny.http import DEFAULT_LIMITS, HTTPServerConnectionDelegate, Limits
 from halny.ioloop import IOLoop
 from halny.ioloop.util import Configurable
 from halny.iostream.netutil import DEFAULT_BACKLOG
-from halny.iostream.process import fork_processes
 from halny.iostream.tcpserver import TCPServer
 
 from ._activation import listen_beside, reserve, shares_its_port
@@ -183,6 +182,8 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             shared = [sock for sock in self._pending_sockets if shares_its_port(sock)]
             others = [sock for sock in self._pending_sockets if sock not in shared]
             held = [reserve(sock) for sock in shared]
+            from halny.iostream.process import fork_processes
+
             fork_processes(num_processes, max_restarts)
             self._pending_sockets = others + [each for sock in held for each in listen_beside(sock, DEFAULT_BACKLOG)]
             num_processes = 1

@@ -1,24 +1,30 @@
-"""In which language a handler answers."""
+"""In which language a handler answers. What knows of languages is loaded when the first handler asks for one."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-from . import locale as locales
 from ._base import HandlerBase
 
-_LANGUAGE: Final = re.compile(
-    r"""
-    [ \t]* ([A-Za-z0-9_\-]{1,40}|\*) [ \t]*
-    (?: ; [ \t]* q=([0-9]{1,3}(?:\.[0-9]{0,9})?) [ \t]* )?
-    (?: ; (?![ \t]*q=) .* )?
-    """,
-    re.VERBOSE,
-)
+if TYPE_CHECKING:
+    from . import locale as locales
 
 MAX_LANGUAGES: Final = 100
 """How many languages of a client are looked at. Browsers send a handful; each costs a look-up."""
+
+
+@cache
+def _language() -> re.Pattern[str]:
+    return re.compile(
+        r"""
+        [ \t]* ([A-Za-z0-9_\-]{1,40}|\*) [ \t]*
+        (?: ; [ \t]* q=([0-9]{1,3}(?:\.[0-9]{0,9})?) [ \t]* )?
+        (?: ; (?![ \t]*q=) .* )?
+        """,
+        re.VERBOSE,
+    )
 
 
 class Localization(HandlerBase):
@@ -48,9 +54,11 @@ class Localization(HandlerBase):
         Args:
             default: the code of the locale that is taken where it asks for none.
         """
+        from . import locale as locales
+
         wanted: list[tuple[float, str]] = []
         for part in self.request.headers.get("Accept-Language", "").split(",", MAX_LANGUAGES)[:MAX_LANGUAGES]:
-            match = _LANGUAGE.fullmatch(part)
+            match = _language().fullmatch(part)
             if match is not None:
                 quality = 1.0 if match[2] is None else float(match[2])
                 if quality > 0:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import mimetypes
 import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -88,6 +87,8 @@ def find_sibling(file: OpenedFile, accept_encoding: str) -> tuple[str, OpenedFil
 
 def guess_type(path: str) -> str:
     """Return the media type of a file by its name."""
+    import mimetypes  # reads the system's tables
+
     extension = os.path.splitext(path)[1]  # noqa: PTH122 - `Path` would cost more than the rest
     known = mimetypes.types_map.get(extension)
     if known is not None and extension not in mimetypes.encodings_map:

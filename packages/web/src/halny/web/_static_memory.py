@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
 from ._static_versions import is_settled, mark_of
@@ -23,9 +22,10 @@ state does not tell; what is then served is what was served a second ago."""
 
 
 @final
-@dataclass(slots=True)
 class SmallFile:
     """A file, and what is said of it."""
+
+    __slots__ = ("content", "content_type", "etag", "mark", "opened_at", "path", "validators")
 
     path: str
     """The absolute path."""
@@ -41,6 +41,24 @@ class SmallFile:
     """The header lines that say which state of the file this is."""
     opened_at: float
     """When it was opened, on the monotonic clock."""
+
+    def __init__(
+        self,
+        path: str,
+        mark: Mark,
+        content: bytes,
+        content_type: str,
+        etag: str,
+        validators: bytes,
+        opened_at: float,
+    ) -> None:
+        self.path = path
+        self.mark = mark
+        self.content = content
+        self.content_type = content_type
+        self.etag = etag
+        self.validators = validators
+        self.opened_at = opened_at
 
     def is_current(self) -> bool:
         """Return whether the file is still there, in the same state."""
