@@ -76,7 +76,7 @@ def request_head(method: str, target: str, headers: HTTPHeaders, extra: bytes = 
         extra: header lines to be added, each with its CRLF, as `frame_request` gives them.
 
     Raises:
-        HTTPOutputError: the method, the target or `Host` is malformed, or a field can't be sent; the application's fault.
+        HTTPOutputError: the method, the target, `Host` or another field can't be sent; the application's fault.
     """
     if not is_token(method):
         raise HTTPOutputError(f"malformed method {method!r}")
