@@ -11,11 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from halny.http import HTTPServerRequest
 from halny.httpserver import HTTPServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+
+    from halny.http import EndpointSource, HTTPServerConnectionDelegate, HTTPServerRequest
+
+    Application = Callable[[HTTPServerRequest], object] | EndpointSource | HTTPServerConnectionDelegate
 
 TLS = Path(__file__).parent / "tls"
 PATIENCE = 20.0
@@ -151,7 +154,7 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(callback: object = echo, **options: Any) -> AsyncGenerator[Serving]:
+async def serving(callback: Application = echo, **options: Any) -> AsyncGenerator[Serving]:
     """Serve on a port until the block ends; then everything that it runs must end too."""
     server = HTTPServer(callback, **options)
     sock = socket.create_server(("127.0.0.1", 0))

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from halny.http import HTTPServerRequest
-
 from ._helpers import head, respond, serving
 from ._sources import StreamingSource
 
 if TYPE_CHECKING:
+    from halny.http import HTTPServerRequest
     from tools.strict_tests.logs import ExpectLog
 
 SMUGGLED = head("GET", "/smuggled")

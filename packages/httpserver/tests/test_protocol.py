@@ -31,7 +31,7 @@ def begin(request: HTTPServerRequest, headers: dict[str, str] | None = None, cod
 
 
 @pytest.mark.parametrize("callback", [echo, later(echo)], ids=["at once", "later"])
-async def test_pipelined_requests_are_answered_in_order(callback: object) -> None:
+async def test_pipelined_requests_are_answered_in_order(callback: Any) -> None:
     # RFC 9112, section 9.3.2. Bodies by length and in chunks between them.
     sent = b""
     for number in range(40):
@@ -47,7 +47,7 @@ async def test_pipelined_requests_are_answered_in_order(callback: object) -> Non
 
 
 @pytest.mark.parametrize("callback", [echo, later(echo)], ids=["at once", "later"])
-async def test_a_message_may_be_cut_anywhere(callback: object) -> None:
+async def test_a_message_may_be_cut_anywhere(callback: Any) -> None:
     sent = head("POST", "/a", "Content-Length: 3") + b"abc" + head("GET", "/b")
     for cut in range(1, len(sent)):
         async with serving(callback) as server, await server.connect() as client:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halny.http import HTTPServerRequest
 from halny.httpserver._proxy_header import ProxiedPeer, ProxyHeaderError, ProxyHeaderReader
 
 from ._helpers import client_context, head, respond, server_context, serving
 
 if TYPE_CHECKING:
+    from halny.http import HTTPServerRequest
     from tools.strict_tests.logs import ExpectLog
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"

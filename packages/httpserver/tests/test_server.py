@@ -70,7 +70,7 @@ async def test_bind_and_start() -> None:
     server = HTTPServer(echo)
     server.bind(0, "127.0.0.1")
     server.start()
-    (sock,) = server._sockets.values()
+    (sock,) = server._sockets.values()  # pyright: ignore[reportPrivateUsage]
     async with Client(*await asyncio.open_connection(*sock.getsockname())) as client:
         assert await client.is_open()
     server.stop()
@@ -175,7 +175,7 @@ async def test_drain_answers_what_is_in_flight() -> None:
             assert (await busy.response()).headers["connection"] == "close"
             assert await busy.rest() == b""
         assert await draining is True
-        with pytest.raises(OSError, match="[Cc]onnect"):
+        with pytest.raises(OSError, match=r"[Cc]onnect"):
             await server.connect()
 
 
@@ -258,7 +258,7 @@ async def test_a_subclass_may_see_every_request() -> None:
 
     server = Seeing(echo)
     server.listen(0, "127.0.0.1")
-    (sock,) = server._sockets.values()
+    (sock,) = server._sockets.values()  # pyright: ignore[reportPrivateUsage]
     async with Client(*await asyncio.open_connection(*sock.getsockname())) as client:
         assert (await client.ask(head("POST", "/", "Content-Length: 3") + b"abc")).body == b"POST / abc"
     server.stop()
@@ -346,8 +346,9 @@ async def test_the_view_of_the_stream() -> None:
     streams: list[Any] = []
 
     def serve(request: HTTPServerRequest) -> None:
-        stream = request.connection.stream  # type: ignore[union-attr]  # pyright: ignore
-        assert stream is request.connection.stream  # type: ignore[union-attr]  # pyright: ignore
+        connection: Any = request.connection
+        stream = connection.stream
+        assert stream is connection.stream
         stream.set_nodelay(True)
         stream.set_close_callback(closed.set)
         assert stream.socket.getpeername()[0] == "127.0.0.1"
@@ -378,8 +379,8 @@ async def test_tls_and_the_certificate_of_the_client() -> None:
     seen: list[Any] = []
 
     def serve(request: HTTPServerRequest) -> None:
-        stream: Any = request.connection.stream  # type: ignore[union-attr]  # pyright: ignore
-        seen.extend([request.protocol, request.get_ssl_certificate(), stream.socket.version()])
+        connection: Any = request.connection
+        seen.extend([request.protocol, request.get_ssl_certificate(), connection.stream.socket.version()])
         echo(request)
 
     async with serving(serve, ssl_options=server_context()) as server:
@@ -430,7 +431,7 @@ async def test_certificates_are_read_anew(tmp_path: Path) -> None:
         async with await server.connect(client_context()) as before:
             assert await before.is_open()
             put("elsewhere", "localhost")
-            with pytest.raises(OSError, match="(?i)key"):
+            with pytest.raises(OSError, match=r"(?i)key"):
                 server.server.reload_certificates()  # they don't belong together: nothing is changed
             async with await server.connect(client_context()) as client:
                 assert await client.is_open()
@@ -447,7 +448,7 @@ def test_certificates_that_can_not_be_read_anew() -> None:
     with pytest.raises(RuntimeError, match="load_cert_chain"):
         HTTPServer(echo, ssl_options=server_context()).reload_certificates()
     context = server_context()
-    context.sni_callback = lambda *args: None
+    context.sni_callback = lambda connection, name, context: None
     with pytest.raises(ValueError, match="sni_callback"):
         HTTPServer(echo, ssl_options=context, server_names={"a": server_context()})
 

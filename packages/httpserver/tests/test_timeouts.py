@@ -31,6 +31,9 @@ async def refused(server: Serving, client: Client) -> None:
 async def begin(server: Serving, client: Client, data: bytes, state: str) -> None:
     client.send(data)
     await server.until(lambda: server.settings.connections and server.connection._state.name == state)
+    upload = server.connection._upload
+    if upload is not None:
+        await server.until(lambda: upload.waits_for_peer or (upload.body is not None and upload.body.received))
 
 
 async def test_an_idle_connection_is_closed_in_silence() -> None:
@@ -63,7 +66,7 @@ async def test_a_head_that_takes_too_long(expect_log: ExpectLog) -> None:
 
 @pytest.mark.parametrize("source", [echo, StreamingSource()], ids=["whole", "streamed"])
 @pytest.mark.parametrize("lines", [("Content-Length: 1000000",), ("Transfer-Encoding: chunked",)])
-async def test_a_body_that_comes_too_slowly(source: object, lines: tuple[str, ...], expect_log: ExpectLog) -> None:
+async def test_a_body_that_comes_too_slowly(source: Any, lines: tuple[str, ...], expect_log: ExpectLog) -> None:
     async with serving(source) as server, await server.connect() as client:
         await begin(server, client, head("POST", "/", *lines), "ANSWERING" if source is not echo else "BODY")
         server.look(15.0)  # within the grace
@@ -74,7 +77,7 @@ async def test_a_body_that_comes_too_slowly(source: object, lines: tuple[str, ..
 
 
 @pytest.mark.parametrize("source", [echo, StreamingSource()], ids=["whole", "streamed"])
-async def test_a_body_that_comes_steadily_is_waited_for(source: object) -> None:
+async def test_a_body_that_comes_steadily_is_waited_for(source: Any) -> None:
     async with serving(source) as server, await server.connect() as client:
         body = bytes(40_000)
         request = head("POST", "/", "Content-Length: 40010") + body

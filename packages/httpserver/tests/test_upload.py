@@ -7,16 +7,15 @@ import gzip
 import logging
 import tracemalloc
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from halny.http import HTTPServerRequest
 
 from ._helpers import Client, echo, head, respond, serving
 from ._sources import StreamingSource
 
 if TYPE_CHECKING:
+    from halny.http import HTTPServerRequest
     from tools.strict_tests.logs import ExpectLog
 
 BODY = bytes(range(256)) * 4000
@@ -137,7 +136,7 @@ async def test_an_endpoint_that_fails_in_the_middle(expect_log: ExpectLog) -> No
 
 
 @pytest.mark.parametrize("source", [echo, StreamingSource()], ids=["whole", "streamed"])
-async def test_a_flood_of_tiny_chunks_starves_nobody(source: object) -> None:
+async def test_a_flood_of_tiny_chunks_starves_nobody(source: Any) -> None:
     # Tornado's release notes of 6.6.0 name the attack: five bytes of framing for each byte of content.
     count = 60_000
     async with serving(source) as server, await server.connect() as flood, await server.connect() as other:
@@ -153,7 +152,7 @@ async def test_a_flood_of_tiny_chunks_starves_nobody(source: object) -> None:
 
 @pytest.mark.parametrize("byte_by_byte", [False, True])
 @pytest.mark.parametrize("source", [echo, StreamingSource()], ids=["whole", "streamed"])
-async def test_a_chunked_body_over_its_limit(source: object, byte_by_byte: bool, expect_log: ExpectLog) -> None:
+async def test_a_chunked_body_over_its_limit(source: Any, byte_by_byte: bool, expect_log: ExpectLog) -> None:
     # RFC 9110, section 15.5.14
     async with serving(source, max_body_size=20) as server, await server.connect() as client:
         with expect_log("halny.general", "more than 20 bytes", logging.INFO, count=1):
@@ -172,7 +171,7 @@ async def test_a_chunked_body_over_its_limit(source: object, byte_by_byte: bool,
 
 @pytest.mark.parametrize("source", [echo, StreamingSource()], ids=["whole", "streamed"])
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "x-gzip"])
-async def test_request_bodies_are_decoded(source: object, coding: str) -> None:
+async def test_request_bodies_are_decoded(source: Any, coding: str) -> None:
     coded = zlib.compress(BODY) if coding == "deflate" else gzip.compress(BODY)
     expected = b"POST / " + BODY if source is echo else str(len(BODY)).encode()
     async with serving(source, decompress_request=True) as server, await server.connect() as client:
@@ -213,7 +212,7 @@ async def test_a_decoded_request_tells_what_it_was() -> None:
     ],
 )
 async def test_bodies_that_can_not_be_decoded(
-    source: object, coding: str, body: bytes, status: int, expect_log: ExpectLog
+    source: Any, coding: str, body: bytes, status: int, expect_log: ExpectLog
 ) -> None:
     async with serving(source, decompress_request=True, max_body_size=1_000_000) as server:
         async with await server.connect() as client:

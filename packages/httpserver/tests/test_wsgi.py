@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from halny.http import HTTPServerRequest
 from halny.wsgi import WSGIContainer, to_wsgi_str
 
 from ._helpers import PATIENCE, head, serving
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Executor
 
+    from halny.http import HTTPServerRequest
     from tools.strict_tests.logs import ExpectLog
 
 

@@ -20,7 +20,6 @@ import sys
 import time
 from contextlib import closing, suppress
 from contextvars import copy_context
-from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import unquote_to_bytes
@@ -139,9 +138,8 @@ class WSGIContainer:
                 for block in blocks:
                     await response.send(block)
         else:
-            loop = asyncio.get_running_loop()
-            run = partial(copy_context().run, _run_in_thread, response, loop)
-            await loop.run_in_executor(self.executor, run)
+            loop, context = asyncio.get_running_loop(), copy_context()
+            await loop.run_in_executor(self.executor, lambda: context.run(_run_in_thread, response, loop))
         await response.finish()
 
     def environ(self, request: HTTPServerRequest) -> dict[str, Any]:
