@@ -126,7 +126,7 @@ async def test_without_sockets(chat: Any) -> None:
 @pytest.fixture
 def running() -> Iterator[int]:
     port = free_port()
-    command = [sys.executable, "-X", "dev", PROGRAM, str(port)]
+    command = [sys.executable, "-X", "dev", str(PROGRAM), str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         line = process.stderr.readline()

@@ -56,8 +56,7 @@ class BaseIOStream(WritingSide):
             ValueError: A size that is not positive.
         """
         super().__init__(max_buffer_size, read_chunk_size, max_write_buffer_size)
-        kind: type[object] = type(self._loop)
-        if forgets_errors(kind):
+        if forgets_errors(self._loop):
             self._poller_forgets = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -8,7 +8,6 @@ current `IOLoop`, which will be started later.
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,14 +34,21 @@ def current_loop() -> asyncio.AbstractEventLoop:
         return IOLoop.current().asyncio_loop
 
 
-@functools.cache
-def forgets_errors(kind: type[object]) -> bool:
-    """Tells whether loops of this kind tell only once of a descriptor that has an error.
+_forgetful: dict[type, bool] = {}
+
+
+def forgets_errors(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tells whether a loop tells only once of a descriptor that has an error.
 
     libuv stops watching it with that one event, which may tell of bytes that came before the error, too. Whoever has
     received those has to look again by himself.
     """
-    return any(base.__module__.partition(".")[0] in {"uvloop", "winloop"} for base in kind.__mro__)
+    kind = type(loop)
+    known = _forgetful.get(kind)
+    if known is None:
+        names = {base.__module__.partition(".")[0] for base in kind.__mro__}
+        known = _forgetful[kind] = not names.isdisjoint({"uvloop", "winloop"})
+    return known
 
 
 def poller_of(loop: asyncio.AbstractEventLoop) -> Poller:
