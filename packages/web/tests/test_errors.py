@@ -109,6 +109,11 @@ async def test_finish_ends_as_it_stands() -> None:
     assert (await ask(finished)).body == b"all"
 
 
+async def test_a_reason_is_escaped_on_the_page() -> None:
+    answer = await ask(raising(HTTPError(404, reason="Salt & Pepper")))
+    assert (answer.reason, answer.body) == ("Salt & Pepper", page(404, "Salt &amp; Pepper"))
+
+
 async def test_send_error_by_hand() -> None:
     answer = await ask(lambda self: self.send_error(410))
     assert answer.body == page(410, "Gone")
