@@ -193,7 +193,7 @@ async def test_what_bytes_are_not_text_is_said_in_full(expect_log: ExpectLog) ->
 
 
 async def test_a_form_that_comes_through_another_handler_is_read_once() -> None:
-    inner = Application([("/", Echo)], log_function=lambda handler: None)
+    inner = Application([("/", Echo)], log_function=str)
     async with serving(Application([("/", FallbackHandler, {"fallback": inner})])) as server:
         answer = await server.post("/", b"a=1&a=2")
     assert _json(answer.text)["body"] == ["1", "2"]

@@ -263,6 +263,15 @@ async def test_a_handler_trusts_whom_it_wants() -> None:
         assert (await server.post("/", b"", "Sec-Fetch-Site: cross-site", "Origin: https://x.example")).body == b"done"
 
 
+async def test_nobody_is_asked_about_no_origin(expect_log: ExpectLog) -> None:
+    class Trusting(Form):
+        def check_trusted_origin(self, origin: str) -> bool:
+            return True
+
+    async with serving(Application([("/", Trusting)], cross_origin_protection=True)) as server:
+        await refused(server, expect_log, ".* Origin None not allowed", "Sec-Fetch-Site: cross-site")
+
+
 async def test_both_protections_at_once(expect_log: ExpectLog) -> None:
     good = [f"Cookie: _xsrf={TOKEN}", f"X-Xsrftoken: {TOKEN}"]
     async with serving(xsrf(cross_origin_protection=True)) as server:

@@ -91,7 +91,9 @@ def test_what_is_no_signed_value_is_none(value: Any) -> None:
     assert decode(value) is None
 
 
-@pytest.mark.parametrize("value", ["", "2|", "2|x:0|", "2|1:0|", "2|1:x|1:0|1:0|1:0|", "2|1:1x1:0|1:0|1:0|", "junk", b"\xff", V1])
+@pytest.mark.parametrize(
+    "value", ["", "2|", "2|x:0|", "2|1:0|", "2|1:x|1:0|1:0|1:0|", "2|1:1x1:0|1:0|1:0|", "junk", b"\xff", V1]
+)
 def test_what_does_not_say_its_key_version(value: Any) -> None:
     assert get_signature_key_version(value) is None
 

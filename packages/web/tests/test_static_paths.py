@@ -11,6 +11,7 @@ import pytest
 
 from halny.web import (
     Application,
+    HTTPError,
     StaticFileHandler,
 )
 
@@ -78,6 +79,16 @@ async def test_nothing_outside_of_the_root(root: Path, path: str, default_filena
     assert b"secret" not in answer.raw
     assert b"outside" not in answer.raw
     assert b"root:" not in answer.raw
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("../b", 403), ("../a_b/x", 403), ("c/../../a_b", 403), ("/etc/passwd", 403), ("x\0y", 404)],
+)
+def test_the_path_alone_is_refused_before_the_disk_is_asked(path: str, status: int) -> None:
+    with pytest.raises(HTTPError) as refusal:
+        StaticFileHandler.get_absolute_path("/a", path)
+    assert refusal.value.status_code == status
 
 
 @needs_refusals

@@ -31,6 +31,7 @@ from ._static_site import (
     application,
     forget,
     needs_refusals,
+    put,
     refusals,
     root,
 )
@@ -281,6 +282,16 @@ def test_static_urls_of_nothing_outside(root: Path, path: str) -> None:
 def test_static_urls_of_what_can_not_be_read(root: Path, path: str, expect_log: ExpectLog) -> None:
     with expect_log("halny.general", "could not open static file", count=1):
         assert StaticFileHandler.make_static_url({"static_path": str(root)}, path) == f"/static/{path}"
+
+
+def test_a_file_that_is_not_there_is_logged_once_and_found_when_it_comes(root: Path, expect_log: ExpectLog) -> None:
+    settings = {"static_path": str(root)}
+    for _ in range(2):
+        with expect_log("halny.general", "could not open static file", count=1):
+            assert [StaticFileHandler.get_version(settings, "new.txt") for _ in range(3)] == [None] * 3
+        put(root / "new.txt", b"new")
+        assert StaticFileHandler.get_version(settings, "new.txt")
+        (root / "new.txt").unlink()
 
 
 async def test_files_too_large_for_a_version(root: Path, expect_log: ExpectLog) -> None:

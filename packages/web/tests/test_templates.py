@@ -86,6 +86,28 @@ async def test_a_template_that_fails_is_an_error_page(template: str, error: str,
         assert (await render(template)).status == 500
 
 
+async def test_a_template_that_awaits_says_how_it_is_rendered(expect_log: ExpectLog) -> None:
+    with expect_log("halny.application", "uncaught exception", count=1) as records:
+        answer = await render("<p>{{ await price() }}</p>")
+    assert answer.status == 500
+    assert records[0].exc_info is not None
+    assert "expected generate_async" in str(records[0].exc_info[1])
+
+
+async def test_a_template_that_awaits() -> None:
+    pages = DictLoader({"x.html": "{{ request.path }} {{ await price(2) }} {% module linkify('<') %}"})
+
+    async def price(count: int) -> int:
+        return 3 * count
+
+    class Awaiting(RequestHandler):
+        async def get(self) -> None:
+            self.finish(await pages.load("x.html").generate_async(price=price, **self.get_template_namespace()))
+
+    async with serving(Application([("/", Awaiting)])) as server:
+        assert (await server.get("/")).text == "/ 6 &lt;"
+
+
 async def test_a_template_that_is_not_there_is_an_error_page(expect_log: ExpectLog) -> None:
     with expect_log("halny.application", "uncaught exception GET /", count=1):
         async with serving(application({}, lambda self: self.render("x.html"))) as server:

@@ -198,7 +198,7 @@ class Execution(Errors, Security):
         if self._body_future is not None and not self._body_future.done():
             self._body_future.set_result(None)
 
-    def body_failed(self, error: Exception) -> None:
+    def body_failed(self, error: BaseException) -> None:
         """Answer what `data_received` raised; the method will not be called. To be called while it is handled."""
         self._handle_request_exception(error)
         self.body_complete()

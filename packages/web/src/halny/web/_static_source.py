@@ -276,7 +276,10 @@ class FileSource(RequestHandler):
         try:
             version = cls.get_content_version(abs_path)
         except (OSError, ValueError, HTTPError) as error:
-            general_log.error("could not open static file %r: %s", abs_path, error)
+            with cls._lock:
+                is_news = cls._static_hashes.keep_failure(abs_path, cls.MAX_CACHED_VERSIONS)
+            if is_news:  # a page that links it would say so at each request
+                general_log.error("could not open static file %r: %s", abs_path, error)
             return None
         if stat is not None:
             cls._remember(abs_path, stat, version)

@@ -61,13 +61,30 @@ class VersionCache(dict[str, "str | None"]):
         """
         if not is_settled(stat):
             return
+        self._make_room(path, limit)
+        self[path] = version
+        self._marks[path] = mark_of(stat)
+
+    def keep_failure(self, path: str, limit: int) -> bool:
+        """Remember that a file has no version, and return whether that is news, which is worth a line in the log.
+
+        Args:
+            path: the absolute path.
+            limit: how many versions are remembered.
+        """
+        if path in self and self[path] is None:
+            return False
+        self._make_room(path, limit)
+        self[path] = None
+        self._marks.pop(path, None)
+        return True
+
+    def _make_room(self, path: str, limit: int) -> None:
         if path not in self:
             while self and len(self) >= limit:
                 oldest = next(iter(self))
                 del self[oldest]
                 self._marks.pop(oldest, None)
-        self[path] = version
-        self._marks[path] = mark_of(stat)
 
     def clear(self) -> None:
         """Forget all."""
