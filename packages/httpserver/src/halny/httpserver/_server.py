@@ -17,7 +17,7 @@ from halny.iostream.netutil import DEFAULT_BACKLOG
 from halny.iostream.tcpserver import TCPServer
 
 from ._activation import listen_beside, reserve, shares_its_port
-from ._listening import Listener, ProxiedListener
+from ._listening import Listener, ProxiedListener, keep_freed_memory
 from ._settings import ServerSettings, Timeouts
 from ._sources import CallableDelegate, DelegateSource, endpoint_source
 from ._sweep import Sweep
@@ -194,6 +194,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         loop = IOLoop.current().asyncio_loop
         if self._sweep is None:
             self._sweep = Sweep(loop, self._settings)
+            keep_freed_memory()
         self._sweep.start()
         self._settings.context = copy_context()
         context = None if self._certificates is None else self._certificates.context
