@@ -216,7 +216,7 @@ class Entry(UIModule):
         return "i {}"
 
     def css_files(self) -> str:
-        return "/a.css"
+        return "/a.css?x&y"
 
     def html_head(self) -> str:
         return "<meta>"
@@ -232,7 +232,7 @@ async def test_modules_bring_what_they_need_once() -> None:
     text = (await render(PAGE % "{% module Entry('1') %}{% module Entry('2') %}", settings=WITH_ENTRY)).text
     assert text == (
         "<html><head>"
-        '<link href="/a.css" type="text/css" rel="stylesheet"/>\n'
+        '<link href="/a.css?x&amp;y" type="text/css" rel="stylesheet"/>\n'
         '<style type="text/css">\ni {}\n</style>\n'
         "<meta>\n"
         "</head><body><i>1</i><i>2</i>"
