@@ -277,7 +277,7 @@ async def test_a_handler_renders_links_in_its_own_way() -> None:
     async with serving(Application([("/", Own)], template_loader=loader, **WITH_ENTRY)) as server:
         text = (await server.get("/")).text
     assert text == (
-        "<html><head>css=['/a.css']\ncss=i {}\n<meta>\n</head><body><i>1</i>"
+        "<html><head>css=['/a.css?x&y']\ncss=i {}\n<meta>\n</head><body><i>1</i>"
         "js=['/a.js', 'https://cdn.example/b.js?x&y', '/a.js']\njs=entry();\n<div></div>\n</body></html>"
     )
 
