@@ -105,10 +105,14 @@ async def test_headers_can_not_be_injected(method: str, value: str | bytes, expe
     assert isinstance(records[0].exc_info[1], ValueError)
 
 
+@pytest.mark.parametrize("way", [RequestHandler.set_header, RequestHandler.add_header])
 @pytest.mark.parametrize("name", ["X\r\nY", "X Y", "", "X:"])
-async def test_names_of_headers_are_checked(name: str, expect_log: ExpectLog) -> None:
-    with expect_log("halny.application", "uncaught exception", count=1):
-        assert (await ask(lambda self: self.set_header(name, "x"))).status == 500
+async def test_names_of_headers_are_checked(name: str, way: Callable[..., None], expect_log: ExpectLog) -> None:
+    """The mistake is the application's: nothing is wrong with the request."""
+    with expect_log("halny.application", "uncaught exception", count=1) as records:
+        assert (await ask(lambda self: way(self, name, "x"))).status == 500
+    assert records[0].exc_info is not None
+    assert isinstance(records[0].exc_info[1], ValueError)
 
 
 async def test_other_types_are_no_values_of_headers(expect_log: ExpectLog) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from halny.http import (
     HTTPConnection,
     HTTPHeaders,
+    HTTPInputError,
     ResponseStartLine,
     etag_matches,
     format_timestamp,
@@ -133,7 +134,11 @@ class Response(HandlerBase):
             ValueError: the value holds control characters, or the name is none.
             TypeError: the value is of another type.
         """
-        self._headers[name] = self._convert_header_value(value)
+        text = self._convert_header_value(value)
+        try:
+            self._headers[name] = text
+        except HTTPInputError as error:
+            raise ValueError(str(error)) from None
 
     def add_header(self, name: str, value: bytes | str | int | dt.datetime) -> None:
         """Add a header to the response, beside any of the same name.
@@ -146,7 +151,11 @@ class Response(HandlerBase):
             ValueError: the value holds control characters, or the name is none.
             TypeError: the value is of another type.
         """
-        self._headers.add(name, self._convert_header_value(value))
+        text = self._convert_header_value(value)
+        try:
+            self._headers.add(name, text)
+        except HTTPInputError as error:
+            raise ValueError(str(error)) from None
 
     def clear_header(self, name: str) -> None:
         """Take a header back, whether it was set or is one of the defaults.
