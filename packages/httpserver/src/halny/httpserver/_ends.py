@@ -55,13 +55,21 @@ class ConnectionEnds(WritingConnection):
             self._transport.close()
             return
         self.resume_reading()
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            try:
+                self._transport.write_eof()
+            except OSError:  # the peer has gone away, and the kernel knows it before the loop does
+                self._transport.abort()
         # With TLS only a whole connection can be closed: it is, when the peer has read the response or after a while.
 
     def close(self) -> None:
-        """Close the connection; what has been written is still sent."""
+        """Close the connection; what has been written is still sent, and no further request is read."""
         if self._state is not State.CLOSED and self._state is not State.DETACHED:
+            if self._answer is not None:
+                self._answer.no_keep_alive = True
+            elif self._state is State.IDLE:
+                self._state = State.LINGERING
+                self._held = b""
             self._flush()
             self._transport.close()
             self.deadline = self._settings.now + 1.0  # a peer that does not take the rest is not waited for
@@ -73,15 +81,15 @@ class ConnectionEnds(WritingConnection):
 
     def close_after_answer(self) -> None:
         """Take no further request: close now if none is being answered, else after the response."""
-        if self._state is State.IDLE and not self._held:
+        if self.is_idle:
             self._end(linger=False)
         elif self._answer is not None:
             self._answer.no_keep_alive = True
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being read or answered."""
-        return self._state is State.IDLE and not self._held
+        """Whether no request is being read or answered; half an empty line is none."""
+        return self._state is State.IDLE and self._held in (b"", b"\r")
 
     def _forget_request(self) -> None:
         self._answer = self._request = self._endpoint = self._context = None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from ._writing import WritingConnection
+    from ._ends import ConnectionEnds
 
 application_log = logging.getLogger("halny.application")
 
@@ -31,7 +31,7 @@ class StreamView:
         connection: is looked at.
     """
 
-    def __init__(self, connection: WritingConnection) -> None:
+    def __init__(self, connection: ConnectionEnds) -> None:
         self._connection = connection
         self._close_callback: Callable[[], object] | None = None
         self.error: BaseException | None = None
@@ -81,7 +81,7 @@ class StreamView:
 
     def close(self) -> None:
         """Close the connection; what has been written is still sent."""
-        self._connection.transport.close()
+        self._connection.close()
 
     def lost(self, error: BaseException | None) -> None:
         """Tell whoever asked that the connection is closed; called by it."""

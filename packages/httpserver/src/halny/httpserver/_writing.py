@@ -40,6 +40,15 @@ MAX_JOINED_SIZE: Final = 32 * 1024
 """Bytes from which a response is not worth joining: copying it costs more than a write saves."""
 
 
+WRITTEN_PER_TURN: Final = 256 * 1024
+"""Bytes that may be written, by whoever waits for them, before others get their turn. A transport that sends all at
+once never makes a writer wait; and one over TLS, whose peer is gone, drops all at once and says nothing of it until
+the loop has its turn."""
+
+COST_OF_WRITE: Final = 1024
+"""What a write counts for in bytes beside those that it has: small ones take time too."""
+
+
 class WritingConnection(asyncio.Protocol):
     """The state of one connection, and the way out of it.
 
@@ -71,6 +80,7 @@ class WritingConnection(asyncio.Protocol):
         "_state",
         "_stream_view",
         "_transport",
+        "_unwaited",
         "_upload",
         "_waiters",
         "_writing_paused",
@@ -105,6 +115,7 @@ class WritingConnection(asyncio.Protocol):
         self._upload: Upload | None = None
         self._clock: BodyClock | None = None
         self._out: list[bytes] | None = None
+        self._unwaited = 0
         self._waiters: list[asyncio.Future[None]] | None = None
         self._stream_view: StreamView | None = None
         self._stall: tuple[int, float] | None = None
@@ -120,7 +131,11 @@ class WritingConnection(asyncio.Protocol):
                 self._flush()
                 self._out = []
         elif self._state is not State.CLOSED:
-            self._transport.write(data)
+            try:
+                self._transport.write(data)
+            except RuntimeError:
+                if not self._transport.is_closing():  # which uvloop minds, and asyncio does not
+                    raise
 
     def send_with_body(self, head: bytes, body: bytes) -> None:
         """Write a head and a large body, as `send` does, without a copy of the body where the transport makes none."""
@@ -139,9 +154,18 @@ class WritingConnection(asyncio.Protocol):
         self.send(data)
         if self._writing_paused or self.is_gone:
             return self.add_waiter()
+        self._unwaited += len(data) + COST_OF_WRITE
+        if self._unwaited > WRITTEN_PER_TURN:
+            self._unwaited = 0
+            self._loop.call_soon(self._end_turn)
+            return self.add_waiter()
         future: asyncio.Future[None] = self._loop.create_future()
         future.set_result(None)
         return future
+
+    def _end_turn(self) -> None:
+        if not self._writing_paused:
+            self._wake_waiters()
 
     def add_waiter(self) -> asyncio.Future[None]:
         """Return what ends when the transport is ready for more, or fails with `StreamClosedError`."""
@@ -212,8 +236,8 @@ class WritingConnection(asyncio.Protocol):
 
     def _flush(self) -> None:
         out, self._out = self._out, None
-        if out and self._state is not State.CLOSED:
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        if out:
+            self.send(out[0] if len(out) == 1 else b"".join(out))
 
     def _wake_waiters(self) -> None:
         waiters, self._waiters = self._waiters, None
