@@ -243,7 +243,7 @@ async def serve(parts: list[bytes], *, waits: bool) -> tuple[list[int], Source]:
         if transport.closed:
             break
         protocol.data_received(part)
-    for _ in range(12):  # turns: more than the requests of one input take
+    for _ in range(64 if waits else 12):  # turns: more than the requests of one input take, five for each that waits
         await asyncio.sleep(0)
     protocol.connection_lost(None)
     await asyncio.sleep(0)
