@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from ._h1_reader import RequestHead
     from ._interfaces import HTTPConnection
 
-_REQUEST_LINE: Final = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) (HTTP/1\.[0-9])")
-_STATUS_LINE: Final = re.compile(r"(HTTP/1\.[0-9]) ([0-9]{3}) ([^\x00-\x08\x0a-\x1f\x7f]*)")
+# Compiled when they are used first: servers read start lines by other means.
+_REQUEST_LINE: Final = r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) (HTTP/1\.[0-9])"
+_STATUS_LINE: Final = r"(HTTP/1\.[0-9]) ([0-9]{3}) ([^\x00-\x08\x0a-\x1f\x7f]*)"
 
 
 class RequestStartLine(NamedTuple):
@@ -51,7 +52,7 @@ def parse_request_start_line(line: str) -> RequestStartLine:
     Raises:
         HTTPInputError: it is no request line, or of another version (RFC 9112, section 3).
     """
-    match = _REQUEST_LINE.fullmatch(line)
+    match = re.fullmatch(_REQUEST_LINE, line)
     if match is None:
         raise HTTPInputError(f"malformed HTTP request line {line[:200]!r}")
     return RequestStartLine(match[1], match[2], match[3])
@@ -66,7 +67,7 @@ def parse_response_start_line(line: str) -> ResponseStartLine:
     Raises:
         HTTPInputError: it is no status line, or of another version (RFC 9112, section 4).
     """
-    match = _STATUS_LINE.fullmatch(line)
+    match = re.fullmatch(_STATUS_LINE, line)
     if match is None:
         raise HTTPInputError(f"malformed HTTP status line {line[:200]!r}")
     return ResponseStartLine(match[1], int(match[2]), match[3])

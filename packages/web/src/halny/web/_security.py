@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
     MethodT = TypeVar("MethodT", bound=Callable[..., Awaitable[None] | None])
 
-_TOKEN_2: Final = re.compile(r"2\|([0-9A-Fa-f]{8})\|((?:[0-9A-Fa-f]{2})+)\|([0-9]{1,15})")
-_VERSIONED: Final = re.compile(r"[0-9]+\|")
+# Compiled when they are used first: most servers import this and never see a form.
+_TOKEN_2: Final = r"2\|([0-9A-Fa-f]{8})\|((?:[0-9A-Fa-f]{2})+)\|([0-9]{1,15})"  # noqa: S105 - a pattern
+_VERSIONED: Final = r"[0-9]+\|"
 _TOKEN_BYTES: Final = 16
-_ORIGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#@\s\\]+)")
+_ORIGIN: Final = r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#@\s\\]+)"
 _COOKIE_DAYS: Final = 30
 """How many days the token of a user who is logged in lasts; others get one for the session of their browser."""
 
@@ -166,17 +167,17 @@ class Security(Cookies, Arguments):
             raise HTTPError(403, f"Sec-Fetch-Site {site!r} and Origin {origin!r} not allowed")
 
     def _is_own(self, origin: str) -> bool:
-        match = _ORIGIN.fullmatch(origin)
+        match = re.fullmatch(_ORIGIN, origin)
         return match is not None and match[1].lower() == self.request.host.lower()
 
 
 def _decode_token(text: str) -> _Token | None:
     """Return the token in what a client sent, of either version, or None if it is neither."""
-    match = _TOKEN_2.fullmatch(text)
+    match = re.fullmatch(_TOKEN_2, text)
     if match is not None:
         mask, masked = unhexlify(match[1]), unhexlify(match[2])
         return _Token(_masked(masked, mask), int(match[3]), is_new=False)
-    if _VERSIONED.match(text) is not None:
+    if re.match(_VERSIONED, text) is not None:
         return None
     try:
         value = unhexlify(text)

@@ -50,7 +50,8 @@ _MAX_SKEW: Final = 31 * _DAY
 """How many seconds in the future the time of a value of version 1 may be. Where its value ends and its time begins is
 not signed; digits that were moved from one to the other make a time that is far off."""
 
-_VERSION_1: Final = re.compile(
+# Compiled when it is used first, which is hardly ever.
+_VERSION_1: Final = (
     rb"((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)\|([1-9][0-9]{0,14})\|([0-9a-f]{40})"
 )
 _FIELD: Final = re.compile(rb"([0-9]{1,6}):")
@@ -168,7 +169,7 @@ def get_signature_key_version(value: str | bytes) -> int | None:
 
 
 def _decode_1(secret: str | bytes, name: str, raw: bytes, earliest: float, latest: float) -> bytes | None:
-    match = _VERSION_1.fullmatch(raw)
+    match = re.fullmatch(_VERSION_1, raw)
     if match is None:
         return None
     encoded, timestamp, signature = match.groups()
