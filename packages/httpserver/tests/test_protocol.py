@@ -361,6 +361,24 @@ async def test_empty_lines_before_a_request_are_skipped(expect_log: ExpectLog) -
             assert (await client.ask(b"\r\n" * 5 + head())).status == 400
 
 
+async def test_empty_lines_are_counted_until_a_request_begins(expect_log: ExpectLog) -> None:
+    async with serving() as server, await server.connect() as client:
+        assert (await client.ask(head())).status == 200
+        protocol = server.connection
+        for _ in range(2):
+            protocol.data_received(b"\r\n\r\n")
+            assert protocol.is_idle
+        protocol.data_received(head())
+        assert (await client.response()).status == 200
+        protocol.data_received(b"\r\n\r\n")
+        protocol.data_received(b"\r\n\r\n" + head())
+        assert (await client.response()).status == 200
+        protocol.data_received(b"\r\n" * 4)
+        with expect_log("halny.general", "empty lines", logging.INFO):
+            protocol.data_received(b"\r\n")
+        assert (await client.response()).status == 400
+
+
 async def test_an_upgrade_that_nobody_takes_is_an_ordinary_request() -> None:
     async with serving() as server, await server.connect() as client:
         upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")

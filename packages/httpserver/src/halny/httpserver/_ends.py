@@ -89,7 +89,7 @@ class ConnectionEnds(WritingConnection):
     @property
     def is_idle(self) -> bool:
         """Whether no request is being read or answered; half an empty line is none."""
-        return self._state is State.IDLE and self._held in (b"", b"\r")
+        return self._state is State.IDLE and not self._held.strip(b"\r\n")
 
     def _forget_request(self) -> None:
         self._answer = self._request = self._endpoint = self._context = None

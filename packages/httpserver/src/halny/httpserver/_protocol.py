@@ -98,7 +98,7 @@ class HTTPProtocol(RunningConnection):
                 self._read(data)
                 return
             self._hold(data)
-            if self._held[0] == _CR:  # half of an empty line was held
+            if self._held[0] == _CR:  # empty lines were held
                 self._resume()
 
     def eof_received(self) -> bool:
@@ -145,9 +145,11 @@ class HTTPProtocol(RunningConnection):
                 if state is State.IDLE:
                     turn -= 1
                     if data[position] == _CR:
-                        data, position = skip_empty_lines(data[position:], self._settings.limits), 0
-                        if data in (b"", b"\r"):
-                            break
+                        data, position = data[position:], 0
+                        rest = skip_empty_lines(data, self._settings.limits)
+                        if rest in (b"", b"\r"):
+                            break  # they are held, and counted again with those that may still come
+                        data = rest
                     position = self._begin_message(data, position)
                 elif state is State.HEAD:
                     data, position = self._continue_head(data[position:]), 0
