@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 from halny.http import DEFAULT_LIMITS, EndpointSource, HeadReader, Limits
@@ -52,47 +51,79 @@ class Timeouts(NamedTuple):
 
 
 @final
-@dataclass(slots=True, eq=False, repr=False)
 class ServerSettings:
     """The state that the connections of one server share."""
 
     DEFAULT_CHUNK_SIZE: ClassVar = 256 * KIB  # what event loops read at once: no part has to be cut
 
+    __slots__ = (
+        "chunk_size", "connections", "context", "decompress", "draining", "emptied", "limits", "max_buffer_size",
+        "max_connections", "no_keep_alive", "now", "on_close", "protocol", "read_ahead", "reader", "source", "tasks",
+        "timeouts",
+    )  # fmt: skip
+
     source: EndpointSource
     """Finds what answers a request."""
-    limits: Limits = DEFAULT_LIMITS
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    protocol: str | None = None
+    limits: Limits
+    timeouts: Timeouts
+    protocol: str | None
     """`http` or `https` where it is told, else None."""
-    no_keep_alive: bool = False
+    no_keep_alive: bool
     """Whether every response closes its connection."""
-    chunk_size: int = DEFAULT_CHUNK_SIZE
+    chunk_size: int
     """The largest part of a body in bytes that a streaming endpoint gets at once."""
-    max_buffer_size: int | None = None
+    max_buffer_size: int | None
     """Bytes that a detached connection's stream may keep, or None for the stream's own default."""
-    decompress: bool = False
+    decompress: bool
     """Whether request bodies lose their content coding before an application gets them."""
-    max_connections: int | None = None
+    max_connections: int | None
     """How many connections are served at a time, or None for as many as there are descriptors."""
-    read_ahead: int = 64 * KIB
+    read_ahead: int
     """Bytes that are read while a handler works; beyond them reading pauses. Reading goes on at all so that the
     peer's going away is noticed."""
-    on_close: Callable[[object], None] | None = None
+    on_close: Callable[[object], None] | None
     """Is called with each connection that has come to its end, where somebody wants to know."""
-    context: Context = field(default_factory=copy_context)
+    context: Context
     """What the context of every request is a copy of, so that none sees what another has set."""
-    draining: bool = False
+    draining: bool
     """Whether every response is to be the last of its connection."""
-    reader: HeadReader = field(init=False)
-    now: float = 0.0
+    now: float
     """The loop's time when the connections were last looked over: coarse, and free to read."""
-    connections: set[ConnectionEnds] = field(default_factory=set["ConnectionEnds"])
-    emptied: asyncio.Event | None = None
+    emptied: asyncio.Event | None
     """Is set when the last connection is gone, for whoever waits for that."""
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set["asyncio.Task[Any]"])
 
-    def __post_init__(self) -> None:
-        self.reader = HeadReader(self.limits)
+    def __init__(
+        self,
+        source: EndpointSource,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        timeouts: Timeouts | None = None,
+        protocol: str | None = None,
+        no_keep_alive: bool = False,
+        chunk_size: int = DEFAULT_CHUNK_SIZE,
+        max_buffer_size: int | None = None,
+        decompress: bool = False,
+        max_connections: int | None = None,
+        on_close: Callable[[object], None] | None = None,
+    ) -> None:
+        self.source = source
+        self.limits = limits
+        self.timeouts = Timeouts() if timeouts is None else timeouts
+        self.protocol = protocol
+        self.no_keep_alive = no_keep_alive
+        self.chunk_size = chunk_size
+        self.max_buffer_size = max_buffer_size
+        self.decompress = decompress
+        self.max_connections = max_connections
+        self.read_ahead = 64 * KIB
+        self.on_close = on_close
+        self.context = copy_context()
+        self.draining = False
+        self.reader = HeadReader(limits)
+        self.now = 0.0
+        self.connections: set[ConnectionEnds] = set()
+        self.emptied = None
+        self.tasks: set[asyncio.Task[Any]] = set()
 
     def forget(self, connection: ConnectionEnds) -> None:
         """A connection has come to its end, or belongs to somebody else from now on."""

@@ -11,7 +11,6 @@ import datetime as dt
 import inspect
 import logging
 import math
-import random
 from typing import TYPE_CHECKING, Any
 
 from ._loop import IOLoop
@@ -84,6 +83,8 @@ class PeriodicCallback:
         loop = self.io_loop.asyncio_loop
         period = self.callback_time / 1000
         if self.jitter:
+            import random  # which brings hashes and more; few use it
+
             period *= 1 + self.jitter * (random.random() - 0.5)  # noqa: S311 - nothing secret
         missed = math.floor((loop.time() - self._next) / period)
         self._next += (max(missed, 0) + 1) * period

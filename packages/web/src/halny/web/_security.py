@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import functools
 import hmac
+import os
 import re
-import secrets
 import time
 from binascii import unhexlify
 from functools import cached_property
@@ -84,7 +84,7 @@ class Security(Cookies, Arguments):
     def _token(self) -> _Token:
         sent = self.get_cookie(self._xsrf_cookie_name())
         token = _decode_token(sent) if sent else None
-        return token or _Token(secrets.token_bytes(_TOKEN_BYTES), int(time.time()), is_new=True)
+        return token or _Token(os.urandom(_TOKEN_BYTES), int(time.time()), is_new=True)
 
     @cached_property
     def _xsrf_token(self) -> bytes:
@@ -93,7 +93,7 @@ class Security(Cookies, Arguments):
         if version == 1:
             text = token.value.hex()
         elif version == 2:
-            mask = secrets.token_bytes(4)
+            mask = os.urandom(4)
             text = f"2|{mask.hex()}|{_masked(token.value, mask).hex()}|{token.timestamp}"
         else:
             raise ValueError(f"unknown setting xsrf_cookie_version {version!r}, expected 1 or 2")
