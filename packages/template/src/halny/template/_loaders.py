@@ -180,7 +180,7 @@ class Loader(BaseLoader):
             TemplateNotFound: There is no such file, or the name leads out of the folder.
         """
         path = os.path.normpath(os.path.join(self.root, name))  # noqa: PTH118 - as above
-        # "../root/a.html" leads out too, though it comes back.
+        # "../pages/a.html" leads out too, though it comes back.
         if not self._inside(path) or os.path.normpath(name).startswith(os.pardir + os.sep):
             raise TemplateNotFound(name, "the name leads out of the loader's root")
         try:
