@@ -317,3 +317,25 @@ def test_the_names_of_languages() -> None:
 def test_a_locale_needs_translations() -> None:
     with pytest.raises(NotImplementedError):
         locale.Locale("xx")
+
+
+class Polish(locale.Locale):
+    """A locale of somebody else's, which needs nothing but `translate`."""
+
+    texts = {
+        "April": "kwietnia", "Sunday": "niedziela",
+        "%(month_name)s %(day)s, %(year)s": "%(day)s %(month_name)s %(year)s",
+        "%(hours)d hours ago": "%(hours)d godz. temu",
+    }  # fmt: skip
+
+    def translate(self, message: str, plural_message: str | None = None, count: int | None = None) -> str:
+        message = message if plural_message is None or count == 1 else plural_message
+        return self.texts.get(message, message)
+
+
+def test_a_locale_of_ones_own_says_dates_in_its_words() -> None:
+    polish = Polish("pl_PL")
+    assert polish.name == "Polski"
+    assert polish.format_day(MOMENT) == "niedziela, kwietnia 28"
+    assert polish.format_date(MOMENT, full_format=True, shorter=True) == "28 kwietnia 2013"
+    assert polish.format_date(dt.datetime.now(UTC) - dt.timedelta(hours=2)) == "2 godz. temu"
