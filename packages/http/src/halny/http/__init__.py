@@ -17,7 +17,7 @@ from ._exceptions import HTTPInputError, HTTPOutputError, HTTPRefusal
 from ._formdata import FormData, FormDataReader, FormPart, SpooledFile, read_disposition
 from ._h1_body import BodyReader, ChunkedBody, CloseBody, LengthBody
 from ._h1_head import HeadBuffer, skip_empty_lines
-from ._h1_reader import HeadReader, RequestHead
+from ._h1_reader import HeadReader
 from ._h1_request import RequestFrame, frame_request, request_head
 from ._h1_response import ResponseHead, ResponseHeadReader, response_body
 from ._h1_writer import (
@@ -97,7 +97,6 @@ __all__ = [
     "PartData",
     "PartEnd",
     "RequestFrame",
-    "RequestHead",
     "RequestStartLine",
     "ResponseFrame",
     "ResponseHead",
@@ -151,3 +150,7 @@ __all__ = [
     "url_concat",
     "wrap_endpoints",
 ]
+
+# Tracebacks and pickles name an exception by the module that it is imported from, not by the private one that it is in.
+for _exception in (CookieFormatError, HTTPInputError, HTTPOutputError, HTTPRefusal):
+    _exception.__module__ = __name__

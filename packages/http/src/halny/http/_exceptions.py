@@ -27,6 +27,9 @@ class HTTPRefusal(HTTPInputError):
         super().__init__(message)
         self.status = status
 
+    def __reduce__(self) -> tuple[type[HTTPRefusal], tuple[int, str]]:
+        return type(self), (self.status, str(self))
+
 
 class HTTPOutputError(Exception):
     """The application's message can't be sent as it is; the fault is the application's."""

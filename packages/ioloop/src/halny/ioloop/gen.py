@@ -56,6 +56,10 @@ __all__ = [
     "with_timeout",
 ]
 
+# Tracebacks and pickles name an exception by the module that it is imported from, not by the private one that it is in.
+for _exception in (BadYieldError, Return):
+    _exception.__module__ = __name__
+
 app_log = logging.getLogger("halny.application")
 """The logger `halny.application`."""
 

@@ -22,3 +22,7 @@ __all__ = [
     "gen_log",
     "stream_on_transport",
 ]
+
+# Tracebacks and pickles name an exception by the module that it is imported from, not by the private one that it is in.
+for _exception in (StreamBufferFullError, StreamClosedError, UnsatisfiableReadError):
+    _exception.__module__ = __name__

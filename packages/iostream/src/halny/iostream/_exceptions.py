@@ -24,6 +24,9 @@ class StreamClosedError(OSError):
         self.real_error = real_error
         self.__cause__ = real_error
 
+    def __reduce__(self) -> tuple[type[StreamClosedError], tuple[BaseException | None]]:
+        return type(self), (self.real_error,)
+
     def __str__(self) -> str:
         if self.real_error is None:
             return "Stream is closed"

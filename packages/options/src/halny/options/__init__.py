@@ -28,3 +28,6 @@ __all__ = [
     "parse_config_file",
     "print_help",
 ]
+
+# Tracebacks and pickles name an exception by the module that it is imported from, not by the private one that it is in.
+Error.__module__ = __name__

@@ -33,3 +33,7 @@ __all__ = [
     "TemplateText",
     "filter_whitespace",
 ]
+
+# Tracebacks and pickles name an exception by the module that it is imported from, not by the private one that it is in.
+for _exception in (ParseError, TemplateNotFound):
+    _exception.__module__ = __name__

@@ -71,3 +71,7 @@ __all__ = [
     "stream_request_body",
     "url",
 ]
+
+# Tracebacks and pickles name an exception by the module that it is imported from, not by the private one that it is in.
+for _exception in (Finish, HTTPError, MissingArgumentError):
+    _exception.__module__ = __name__

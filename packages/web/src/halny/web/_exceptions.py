@@ -31,6 +31,10 @@ class HTTPError(Exception):
         self.args = args
         self.reason: str | None = kwargs.get("reason")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Neither this class nor its subclasses are called with `args`, so the copy is made without a call.
+        return _without_a_call, (type(self), self.args), vars(self)
+
     @property
     def log_message(self) -> str | None:
         """The message for the log, with its `%` doubled where there is nothing to put in."""
@@ -48,6 +52,10 @@ class HTTPError(Exception):
         message = f"HTTP {self.status_code}: {self.reason or responses.get(self.status_code, 'Unknown')}"
         logged = self.get_message()
         return f"{message} ({logged})" if logged else message
+
+
+def _without_a_call(kind: type[HTTPError], args: tuple[Any, ...]) -> HTTPError:
+    return kind.__new__(kind, *args)
 
 
 class MissingArgumentError(HTTPError):
