@@ -148,3 +148,22 @@ def test_any() -> None:
     assert Matcher().reverse() is None
     with pytest.raises(NotImplementedError):
         Matcher().match(request())
+
+
+@pytest.mark.parametrize("matcher", [PathMatches, HostMatches])
+def test_what_is_no_regular_expression_is_named(matcher: type[PathMatches | HostMatches]) -> None:
+    with pytest.raises(re.error, match="unterminated character set") as caught:
+        matcher("/files/[a-z")
+    assert caught.value.__notes__ == ["in the pattern '/files/[a-z$' of a route"]
+
+
+def test_matchers_show_what_they_ask() -> None:
+    application = Application()
+    host = HostMatches(r".*\.example\.com")
+    default = DefaultHostMatches(application, host.host_pattern)
+    assert [repr(matcher) for matcher in (AnyMatches(), PathMatches("/a"), host, default)] == [
+        "AnyMatches()",
+        "PathMatches('/a$')",
+        r"HostMatches('.*\\.example\\.com$')",
+        rf"DefaultHostMatches({application!r}, '.*\\.example\\.com$')",
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +35,8 @@ from halny.web import Application, RequestHandler, url
 from ._helpers import DelegateApplication, Server, serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tools.strict_tests.logs import ExpectLog
 
 WAYS = pytest.mark.parametrize("kind", [Application, DelegateApplication])
@@ -295,3 +299,43 @@ def test_routers_that_are_only_interfaces() -> None:
     assert ReversibleRuleRouter([Rule(PathMatches("/a"), 1, name="n")]).reverse_url("n") == "/a"
     assert ReversibleRuleRouter().reverse_url("n") is None
     assert RuleRouter().find_handler(request) is None
+
+
+@pytest.mark.parametrize("make", [Application, RuleRouter])
+def test_a_pattern_that_is_none_is_told_with_its_rule(make: type[Application | RuleRouter]) -> None:
+    with pytest.raises(re.error, match="missing \\)") as caught:
+        make([("/good", RequestHandler), ("/bad/(.*", RequestHandler, {"a": 1})])
+    assert caught.value.__notes__ == [
+        "in the pattern '/bad/(.*$' of a route",
+        f"in the rule ('/bad/(.*', {RequestHandler!r}, {{'a': 1}})",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("no_such_package.views.Handler", ModuleNotFoundError, "No module named 'no_such_package'"),
+        ("halny.web.NoSuchHandler", ImportError, "module 'halny.web' has no attribute 'NoSuchHandler'"),
+    ],
+)
+def test_a_handler_that_can_not_be_imported_is_told_with_its_rule(
+    name: str, error: type[ImportError], message: str
+) -> None:
+    imported = f"on the import of {name!r}, the target of the rule for PathMatches('/a$')"
+    for matcher in ("/a", PathMatches("/a")):
+        with pytest.raises(error, match=re.escape(message)) as caught:
+            Application([(matcher, name)])
+        assert caught.value.__notes__ == [imported, f"in the rule ({matcher!r}, {name!r})"]
+    with pytest.raises(error) as caught:
+        url("/a", name)
+    assert caught.value.__notes__ == [imported]
+
+
+def test_a_module_of_handlers_that_is_broken_is_told_with_its_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_views.py").write_text("class Handler(:\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(SyntaxError) as caught:
+        Application([("/a", "broken_views.Handler")])
+    assert caught.value.__notes__[-1] == "in the rule ('/a', 'broken_views.Handler')"

@@ -47,6 +47,9 @@ class Matcher:
 class AnyMatches(Matcher):
     """Matches every request."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         """See `Matcher.match`."""
         return {}
@@ -57,14 +60,20 @@ class HostMatches(Matcher):
 
     Args:
         host_pattern: a regular expression for the whole host name, without the port.
+
+    Raises:
+        re.error: it is no regular expression. A note says which.
     """
 
     def __init__(self, host_pattern: str | re.Pattern[str]) -> None:
         if isinstance(host_pattern, str):
             if not host_pattern.endswith("$"):
                 host_pattern += "$"
-            host_pattern = re.compile(host_pattern)
+            host_pattern = _compiled(host_pattern)
         self.host_pattern = host_pattern
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.host_pattern.pattern!r})"
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         """See `Matcher.match`."""
@@ -82,6 +91,9 @@ class DefaultHostMatches(Matcher):
     def __init__(self, application: Application, host_pattern: re.Pattern[str]) -> None:
         self.application = application
         self.host_pattern = host_pattern
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.application!r}, {self.host_pattern.pattern!r})"
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         """See `Matcher.match`."""
@@ -101,19 +113,23 @@ class PathMatches(Matcher):
 
     Raises:
         ValueError: some groups are named and some are not.
+        re.error: it is no regular expression. A note says which, as the message doesn't.
     """
 
     def __init__(self, path_pattern: str | re.Pattern[str]) -> None:
         if isinstance(path_pattern, str):
             if not path_pattern.endswith("$"):
                 path_pattern += "$"
-            path_pattern = re.compile(path_pattern)
+            path_pattern = _compiled(path_pattern)
         self.regex = path_pattern
         if len(self.regex.groupindex) not in (0, self.regex.groups):
             raise ValueError(
                 f"groups in url regexes must either be all named or all positional: {self.regex.pattern!r}"
             )
         self._path, self._group_count = self._find_groups()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.regex.pattern!r})"
 
     @property
     def literal(self) -> str | None:
@@ -176,6 +192,14 @@ class PathMatches(Matcher):
                 return None, None  # a class such as \d outside any group
             pieces.append(("%s" if parenthesis else "") + unescaped.replace("%", "%%"))
         return "".join(pieces), self.regex.groups
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        error.add_note(f"in the pattern {pattern!r} of a route")
+        raise
 
 
 def _unquote(group: str | None) -> bytes | None:

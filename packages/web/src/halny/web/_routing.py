@@ -59,7 +59,7 @@ class Rule:
         self, matcher: Matcher, target: Any, target_kwargs: dict[str, Any] | None = None, name: str | None = None
     ) -> None:
         if isinstance(target, str):
-            target = import_object(target)
+            target = _imported(target, matcher)
         self.matcher = matcher
         self.target = target
         self.target_kwargs: dict[str, Any] = target_kwargs or {}
@@ -74,6 +74,14 @@ class Rule:
             f"{type(self).__name__}({self.matcher!r}, {self.target!r}, kwargs={self.target_kwargs!r},"
             f" name={self.name!r})"
         )
+
+
+def _imported(target: str, matcher: Matcher) -> Any:
+    try:
+        return import_object(target)
+    except Exception as error:  # whatever that module raises
+        error.add_note(f"on the import of {target!r}, the target of the rule for {matcher!r}")
+        raise
 
 
 class URLSpec(Rule):
@@ -196,9 +204,13 @@ class RuleRouter(Router):
         if len(parts) not in (2, 3, 4):
             raise ValueError(f"a rule has two to four parts, not {len(parts)}: {parts!r}")
         matcher = parts[0]
-        if isinstance(matcher, Matcher):
-            return Rule(*parts)
-        return URLSpec(*parts) if self._routes_to_handlers else Rule(PathMatches(matcher), *parts[1:])
+        try:
+            if isinstance(matcher, Matcher):
+                return Rule(*parts)
+            return URLSpec(*parts) if self._routes_to_handlers else Rule(PathMatches(matcher), *parts[1:])
+        except Exception as error:
+            error.add_note(f"in the rule {tuple(parts)!r}")
+            raise
 
     _routes_to_handlers = False
 
