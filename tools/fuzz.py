@@ -101,7 +101,7 @@ def _judge(reader: HeadReader, head: bytes) -> object:
     except HTTPRefusal as refusal:
         return _known(refusal.status, REFUSALS)
     assert head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"), "a line that not everybody sees as one"
-    assert accepted.target.isprintable(), accepted.target
+    assert accepted.uri.isprintable(), accepted.uri
     assert not (accepted.chunked and accepted.content_length), "two framings"
     return vars(accepted)
 

@@ -55,7 +55,9 @@ class BareConnection(Connection):
 
 def received(line: str = "GET /a%20b?c=d&c=e&f= HTTP/1.1", *fields: str) -> HTTPServerRequest:
     head = "\r\n".join([line, "Host: Example.com:8080", *fields, "", ""]).encode("latin-1")
-    return HTTPServerRequest.from_head(HeadReader().read(head), Connection())
+    request = HeadReader().read(head)
+    request.connection = Connection()
+    return request
 
 
 def test_what_a_head_says() -> None:
@@ -85,8 +87,9 @@ def test_what_the_connection_says() -> None:
 
 
 def test_a_connection_that_says_nothing() -> None:
-    head = HeadReader().read(b"GET / HTTP/1.0\r\n\r\n")
-    for request in (HTTPServerRequest.from_head(head, BareConnection()), HTTPServerRequest("GET", "/")):
+    received = HeadReader().read(b"GET / HTTP/1.0\r\n\r\n")
+    received.connection = BareConnection()
+    for request in (received, HTTPServerRequest("GET", "/")):
         assert request.version == "HTTP/1.0"
         assert request.host == request.host_name == "127.0.0.1"
         assert request.remote_ip is None

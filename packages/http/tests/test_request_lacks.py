@@ -7,13 +7,9 @@ import pytest
 from halny.http import DEFAULT_LIMITS, HeadReader, HTTPHeaders, HTTPServerRequest
 
 
-class Connection:
-    """Stands for the connection, of which nothing is asked."""
-
-
 def read(*lines: str) -> HTTPServerRequest:
     raw = "\r\n".join(["GET / HTTP/1.1", "Host: h", *lines, "", ""]).encode("latin-1")
-    return HTTPServerRequest.from_head(HeadReader(DEFAULT_LIMITS).read(raw), Connection())  # type: ignore[arg-type]
+    return HeadReader(DEFAULT_LIMITS).read(raw)
 
 
 @pytest.mark.parametrize(

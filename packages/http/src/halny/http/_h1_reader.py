@@ -23,10 +23,13 @@ from ._h1_fields import CHUNKED, connection_options, find_deciding, find_unusual
 from ._h1_syntax import check_alone
 from ._h1_target import METHODS, origin_form, refused_line, refused_size, with_known_method
 from ._limits import DEFAULT_LIMITS, Limits
+from ._request import HTTPServerRequest, ReceivedRequest
 from ._validation import is_valid_host
 
 _USUAL_BEGINNING: Final = b"HTTP/1.1\r\nHost: "
 """What follows the target in nearly every request: RFC 9110, section 7.2 wants `Host` to be the first field."""
+
+_PARSER_ERRORS: Final = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 
 _VERSIONS: Final = {b"HTTP/1.1\r\n": "HTTP/1.1", b"HTTP/1.0\r\n": "HTTP/1.0"}
 
@@ -40,49 +43,8 @@ _BLANKS: Final = memoryview(bytes(64 * 1024))
 
 
 @final
-class RequestHead:
-    """The head of a request, checked and taken apart as far as every request needs it.
-
-    One of these is made for each request. It has no slots, but defaults on the class: to set the five attributes that
-    every head has takes half the time of setting all.
-    """
-
-    method: str
-    """The method, as it was sent: methods are case-sensitive."""
-    target: str
-    """The target in origin form or `*`; an absolute-form target is normalised."""
-    version: str = "HTTP/1.1"
-    """`HTTP/1.1` or `HTTP/1.0`."""
-    section: bytes
-    """The header lines, separated by CRLF, as `HTTPHeaders.from_section` takes them."""
-    host: str
-    """The value of `Host`; empty only where an HTTP/1.0 request has none."""
-    content_length: int = 0
-    """The length of the body in bytes where the head gives one; 0 for no body or a chunked one."""
-    chunked: bool = False
-    """Whether the body comes in chunks."""
-    keep_alive: bool = True
-    """Whether the peer lets the connection stay open after the response."""
-    expect_continue: bool = False
-    """Whether the peer waits for `100 Continue` before it sends the body."""
-    conditional: bool = False
-    """Whether there is an `If-None-Match` header, which spares others to look."""
-    upgrade: str = ""
-    """The value of `Upgrade` where `Connection` names it, lower-cased, else empty."""
-
-    def __init__(self, method: str, target: str, section: bytes, host: str) -> None:
-        self.method = method
-        self.target = target
-        self.section = section
-        self.host = host
-
-    def __repr__(self) -> str:
-        return f"<RequestHead {self.method} {self.target} {self.version} host={self.host!r}>"
-
-
-@final
 class HeadReader:
-    """Turns the bytes of request heads into `RequestHead`s. It keeps nothing of a connection.
+    """Turns the bytes of request heads into requests. It keeps nothing of a connection.
 
     Args:
         limits: what a head may have.
@@ -99,35 +61,37 @@ class HeadReader:
         self._whole_message = _WholeMessage(self._marks)
         self._parser = httptools.HttpRequestParser(self._whole_message)
 
-    def read(self, head: bytes) -> RequestHead:
+    def read(self, head: bytes) -> HTTPServerRequest:
         """Reads one head.
 
         Args:
             head: the bytes of exactly one head: from the first of the request line to the empty line's CRLF. Bytes
                 that are anything else, such as a head and what follows it, are refused.
 
+        Returns:
+            The request that begins with this head, without a connection and without its body.
+
         Raises:
             HTTPRefusal: the peer's head is malformed or over a limit.
         """
+        # On every request's way, so in one piece.
         if len(head) > self._small:
             self._check_size(head)
         try:
             method, target, rest = head.split(b" ", 2)
         except ValueError:
             raise refused_line(head) from None
-        version = "HTTP/1.1"
+        usual = rest.startswith(_USUAL_BEGINNING)
         host: str | None
-        if rest.startswith(_USUAL_BEGINNING):
+        if usual:
             end = rest.find(b"\r", 16)
             raw_host = rest[16:end]
             host = self._hosts.get(raw_host) or self._read_host(raw_host)
             fields = find_unusual(rest, end)
+            version = "HTTP/1.1"
+            usual = not fields
         else:
-            version = _VERSIONS.get(rest[:10], "")
-            if not version:
-                raise refused_line(head)
-            fields = find_unusual(rest, 8) if version == "HTTP/1.1" else find_deciding(rest, 8)
-            host = self._take_host(fields, version)
+            version, fields, host = self._read_unusual(head, rest)
         # By their codes, for to look for bytes in bytes takes ten times as long: no "/" in front, "#", or LF.
         if not target or target[0] != 47 or 35 in target or 10 in target:
             target, host = origin_form(method, target, host)
@@ -135,16 +99,29 @@ class HeadReader:
         if name is None:
             head = with_known_method(head, method)
             name = method.decode()
-        result = RequestHead(name, target.decode("latin-1"), rest[10:-4], host or "")
+        request = ReceivedRequest(name, target.decode("latin-1"), rest[10:-4], host)
         body: bytes | memoryview | None = b""
-        if fields or version != "HTTP/1.1":
-            result.version = version
-            _decide(result, fields)
-            body = _blank_body(result)
-        self._check_syntax(head, body)
+        if not usual:
+            request.version = version
+            _decide(request, fields)
+            body = _blank_body(request)
+        # llhttp judges the syntax. What ends the message leaves the shared parser ready for the next one.
+        if body is None:
+            check_alone(httptools.HttpRequestParser, head)
+        else:
+            marks = self._marks
+            marks.append(None)
+            try:
+                self._parser.feed_data(head)
+                if body:
+                    self._parser.feed_data(body)
+            except _PARSER_ERRORS:
+                marks.append(None)
+            if marks:
+                self._check_anew(head)
         if head[-5] in b"\r\n" or not head.endswith(b"\r\n\r\n"):  # llhttp skips line ends behind a message
             raise HTTPRefusal(400, "line ends behind a head")
-        return result
+        return request
 
     def _check_size(self, head: bytes) -> None:
         limits = self._limits
@@ -158,29 +135,22 @@ class HeadReader:
         if count > limits.max_header_count:
             raise HTTPRefusal(431, f"{count} header lines, at most {limits.max_header_count} are allowed")
 
-    def _check_syntax(self, head: bytes, body: bytes | memoryview | None) -> None:
-        """Lets llhttp judge a head.
+    def _check_anew(self, head: bytes) -> None:
+        """Lets another parser judge a head with which the shared one was not content.
 
-        Args:
-            head: the head.
-            body: what ends the message, so that the shared parser is ready for the next one, or None for a head after
-                which no parser can be used again.
+        Either the head is malformed, or it or the one before left the parser elsewhere than we thought.
         """
-        if body is not None:
-            marks = self._marks
-            marks.append(None)
-            try:
-                self._parser.feed_data(head)
-                if body:
-                    self._parser.feed_data(body)
-            except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-                marks.append(None)
-            if not marks:
-                return
-            # Either the head is malformed, or it or the one before left the parser elsewhere than we thought.
-            marks.clear()
-            self._parser = httptools.HttpRequestParser(self._whole_message)
+        self._marks.clear()
+        self._parser = httptools.HttpRequestParser(self._whole_message)
         check_alone(httptools.HttpRequestParser, head)
+
+    def _read_unusual(self, head: bytes, rest: bytes) -> tuple[str, list[tuple[bytes, bytes]], str | None]:
+        """Returns the version, the fields that decide, and the host, of a head that does not begin as most do."""
+        version = _VERSIONS.get(rest[:10], "")
+        if not version:
+            raise refused_line(head)
+        fields = find_unusual(rest, 8) if version == "HTTP/1.1" else find_deciding(rest, 8)
+        return version, fields, self._take_host(fields, version)
 
     def _take_host(self, fields: list[tuple[bytes, bytes]], version: str) -> str | None:
         """Takes `Host` out of the fields and returns what it says."""
@@ -216,33 +186,33 @@ class _WholeMessage:
         self.on_message_complete = marks.pop
 
 
-def _decide(head: RequestHead, found: list[tuple[bytes, bytes]]) -> None:
+def _decide(request: HTTPServerRequest, found: list[tuple[bytes, bytes]]) -> None:
     """Sets what the fields that decide about framing and the connection say."""
     fields = gather(found)
     if b"host" in fields:
         raise HTTPRefusal(400, "more than one Host header")
-    head.conditional = b"if-none-match" in fields
-    if b"connection" in fields or head.version == "HTTP/1.0":
+    request.is_conditional = b"if-none-match" in fields
+    if b"connection" in fields or request.version == "HTTP/1.0":
         options = connection_options(fields)
-        head.keep_alive = b"close" not in options and (head.version == "HTTP/1.1" or b"keep-alive" in options)
+        request.keep_alive = b"close" not in options and (request.version == "HTTP/1.1" or b"keep-alive" in options)
         if b"upgrade" in options and b"upgrade" in fields:
-            head.upgrade = b", ".join(fields[b"upgrade"]).decode("latin-1")
-    length = read_length(fields, head.version)
+            request.upgrade = b", ".join(fields[b"upgrade"]).decode("latin-1")
+    length = read_length(fields, request.version)
     if length is not None:
-        head.chunked = length == CHUNKED
-        head.content_length = max(length, 0)
-    if b"expect" in fields and head.version == "HTTP/1.1":
+        request.chunked = length == CHUNKED
+        request.content_length = max(length, 0)
+    if b"expect" in fields and request.version == "HTTP/1.1":
         if fields[b"expect"] != [b"100-continue"]:
             raise HTTPRefusal(417, f"unknown expectation {fields[b'expect']!r}")
-        head.expect_continue = head.chunked or head.content_length > 0
+        request.expect_continue = request.chunked or request.content_length > 0
 
 
-def _blank_body(head: RequestHead) -> bytes | memoryview | None:
+def _blank_body(request: HTTPServerRequest) -> bytes | memoryview | None:
     """Returns a body as the head announces it, of no content that matters, or None where one would not do.
 
     Shown to llhttp after the head, which never sees the body itself, it ends the message: that costs a fifth of what a
     new parser does.
     """
-    if not head.keep_alive or head.upgrade or head.content_length > len(_BLANKS):
+    if not request.keep_alive or request.upgrade or request.content_length > len(_BLANKS):
         return None
-    return b"0\r\n\r\n" if head.chunked else _BLANKS[: head.content_length]
+    return b"0\r\n\r\n" if request.chunked else _BLANKS[: request.content_length]

@@ -11,14 +11,13 @@ import re
 import time
 from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, final
 
 from ._exceptions import HTTPInputError
 from ._headers import HTTPHeaders
 
 if TYPE_CHECKING:
     from ._body import HTTPFile
-    from ._h1_reader import RequestHead
     from ._interfaces import HTTPConnection
 
 # Compiled when they are used first: servers read start lines by other means.
@@ -105,7 +104,21 @@ class HTTPServerRequest:
     """The content. Empty for a handler that takes it in a stream."""
     connection: HTTPConnection | None = None
     """Takes the response."""
-    _head: RequestHead | None = None
+    content_length: int = 0
+    """The length of the body in bytes where the head gives one; 0 for no body or a chunked one."""
+    chunked: bool = False
+    """Whether the body comes in chunks."""
+    keep_alive: bool = True
+    """Whether the peer lets the connection stay open after the response."""
+    expect_continue: bool = False
+    """Whether the peer waits for `100 Continue` before it sends the body."""
+    is_conditional: bool = False
+    """Whether there is an `If-None-Match` header, which spares others to look."""
+    upgrade: str = ""
+    """The value of `Upgrade` where `Connection` names it, lower-cased, else empty."""
+
+    _section: bytes | None = None
+    """The header lines as they were received, separated by CRLF."""
     _finish_time: float | None = None
 
     def __init__(
@@ -136,27 +149,8 @@ class HTTPServerRequest:
         self.connection = connection
         if server_connection is not None:
             self.server_connection = server_connection
+        self.is_conditional = "If-None-Match" in self.headers
         self._start_time = time.time()
-
-    @classmethod
-    def from_head(cls, head: RequestHead, connection: HTTPConnection) -> HTTPServerRequest:
-        """Return the request that a head begins.
-
-        Args:
-            head: the head, checked.
-            connection: takes the response, and knows the client.
-        """
-        request = cls.__new__(cls)
-        request._head = head
-        request.method = head.method
-        request.uri = uri = head.target
-        if head.version != "HTTP/1.1":
-            request.version = head.version
-        request.path, _, request.query = uri.partition("?")
-        request.host = head.host or "127.0.0.1"
-        request.connection = connection
-        request._start_time = time.time()
-        return request
 
     @cached_property
     def remote_ip(self) -> str | None:
@@ -176,8 +170,8 @@ class HTTPServerRequest:
     @cached_property
     def headers(self) -> HTTPHeaders:
         """The header fields."""
-        head = self._head
-        return HTTPHeaders.from_section(head.section) if head is not None else HTTPHeaders()
+        section = self._section
+        return HTTPHeaders.from_section(section) if section is not None else HTTPHeaders()
 
     @cached_property
     def host_name(self) -> str:
@@ -230,31 +224,24 @@ class HTTPServerRequest:
                     continue  # a name that RFC 6265 does not allow loses its cookie, not the others
         return jar
 
-    @property
-    def is_conditional(self) -> bool:
-        """Whether there is an `If-None-Match` header."""
-        head = self._head
-        return "If-None-Match" in self.headers if head is None else head.conditional
-
     def lacks(self, *names: bytes) -> bool:
         """Return whether the request surely has none of these header fields, without taking its head apart.
 
         Args:
             names: the names in lower case. Where one occurs anywhere in the head, even in a value, nothing is sure.
         """
-        head = self._head
-        if head is None or "headers" in self.__dict__:
+        section = self._section
+        if section is None or "headers" in self.__dict__:
             return not any(name.decode("ascii") in self.headers for name in names)
-        section = head.section.lower()
+        section = section.lower()
         # A list costs half of a generator, and `find` half of `in`, which first tries its operand as a number.
         return not any([section.find(name) >= 0 for name in names])  # noqa: C419
 
     @property
     def has_body(self) -> bool:
         """Whether the head announces a body."""
-        head = self._head
-        if head is not None:
-            return head.chunked or head.content_length > 0
+        if self._section is not None:
+            return self.chunked or self.content_length > 0
         headers = self.headers
         return bool(self.body) or "Transfer-Encoding" in headers or headers.get("Content-Length", "0").strip("0") != ""
 
@@ -310,3 +297,26 @@ class HTTPServerRequest:
     def __repr__(self) -> str:
         names = ("protocol", "host", "method", "uri", "version", "remote_ip")
         return f"{type(self).__name__}({', '.join([f'{name}={getattr(self, name)!r}' for name in names])})"
+
+
+@final
+class ReceivedRequest(HTTPServerRequest):
+    """A request as `HeadReader` makes it: one for every head, so it sets no more than all of them have.
+
+    Args:
+        method: the method.
+        uri: the request target in origin form, or `*`.
+        section: the header lines, separated by CRLF, as `HTTPHeaders.from_section` takes them.
+        host: the value of `Host`, if there is one.
+    """
+
+    def __init__(self, method: str, uri: str, section: bytes, host: str | None) -> None:
+        self.method = method
+        self.uri = uri
+        self.path, _, self.query = uri.partition("?")
+        self.host = host or "127.0.0.1"
+        self._section = section
+        self._start_time = time.time()
+
+
+ReceivedRequest.__name__ = HTTPServerRequest.__name__  # nobody who sees one needs to tell them apart

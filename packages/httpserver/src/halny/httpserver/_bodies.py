@@ -15,7 +15,7 @@ from halny.http import ChunkedBody, ContentDecoder, HTTPInputError, HTTPRefusal,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from halny.http import BodyReader, HTTPHeaders, HTTPServerRequest, Limits, RequestHead
+    from halny.http import BodyReader, HTTPHeaders, HTTPServerRequest, Limits
 
 MAX_DECODED_PER_CALL: Final = 1024 * 1024
 """Bytes that one call decodes to at the most: about three milliseconds' work."""
@@ -96,15 +96,15 @@ class Collector:
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
-def body_reader(head: RequestHead, max_size: int, limits: Limits) -> BodyReader:
-    """Return what reads the body that a head announces.
+def body_reader(request: HTTPServerRequest, max_size: int, limits: Limits) -> BodyReader:
+    """Return what reads the body that the head of a request announces.
 
     Raises:
         HTTPRefusal: it is over the limit (413).
     """
-    if head.content_length > max_size:
-        raise HTTPRefusal(413, f"body of {head.content_length} bytes, at most {max_size} are allowed")
-    return ChunkedBody(max_size, limits) if head.chunked else LengthBody(head.content_length)
+    if request.content_length > max_size:
+        raise HTTPRefusal(413, f"body of {request.content_length} bytes, at most {max_size} are allowed")
+    return ChunkedBody(max_size, limits) if request.chunked else LengthBody(request.content_length)
 
 
 def decoded(body: BodyReader, request: HTTPServerRequest, max_size: int) -> Body:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from halny.http import RequestHead, RequestStartLine, ResponseStartLine
+    from halny.http import HTTPServerRequest, RequestStartLine, ResponseStartLine
     from halny.iostream import IOStream
 
     from ._context import ConnectionContext
@@ -51,6 +51,9 @@ class ResponseState(Enum):
     DETACHED = auto()
 
 
+_EMPTY: Final = ResponseState.EMPTY
+_FINISHED: Final = ResponseState.FINISHED
+
 LARGE_BODY: Final = 32 * 1024
 """Bytes from which it costs more to put a body behind its head than to give the kernel both."""
 
@@ -59,17 +62,27 @@ LARGE_BODY: Final = 32 * 1024
 class RequestConnection(HTTPConnection):
     """Takes the response to one HTTP/1.1 request."""
 
-    __slots__ = ("_close_callback", "_framing", "_head", "_left", "_may_stay", "_protocol", "_state", "keep_alive")
-
     keep_alive: bool
     """Whether the connection stays open after this response."""
+    may_be_followed: bool
+    """Whether the peer may have sent another request behind this one."""
+    method: str
+    """The request's method."""
 
-    def __init__(self, protocol: HTTPProtocol, head: RequestHead, *, keep_alive: bool) -> None:
+    _version = "HTTP/1.1"
+    _state = _EMPTY
+    _framing = BodyFraming.NONE
+    _left = 0
+    _close_callback: Callable[[], object] | None = None
+
+    def __init__(self, protocol: HTTPProtocol, request: HTTPServerRequest, keep_alive: bool) -> None:
+        # The request itself is not kept: it refers to this.
         self._protocol = protocol
-        self._head = head
-        self._state = ResponseState.EMPTY
-        self.keep_alive = keep_alive
-        self._close_callback: Callable[[], object] | None = None
+        self.method = request.method
+        self.keep_alive = keep_alive and request.keep_alive
+        self.may_be_followed = request.keep_alive
+        if request.version != "HTTP/1.1":
+            self._version = request.version
 
     @property
     def context(self) -> ConnectionContext:
@@ -101,50 +114,42 @@ class RequestConnection(HTTPConnection):
         self._may_stay = self.keep_alive
         self.keep_alive = False
 
-    def body_received(self, draining: bool) -> None:
+    def body_received(self, *, keeps_alive: bool) -> None:
         """The reverse of `expect_body`, unless the head of the response has said otherwise by now."""
-        if self._state is ResponseState.EMPTY:
-            self.keep_alive = self._may_stay and not draining
-
-    @property
-    def may_be_followed(self) -> bool:
-        """Whether the peer may have sent another request behind this one."""
-        return self._head.keep_alive
+        if self._state is _EMPTY:
+            self.keep_alive = self._may_stay and keeps_alive
 
     def respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
         """Send a whole response; see `HTTPConnection.respond`. Of a peer that is gone nothing is said."""
-        head = self._head
         if isinstance(headers, bytes):
-            extra = b"" if self.keep_alive and head.version == "HTTP/1.1" else self._connection_line()
+            usual = self.keep_alive and self._version == "HTTP/1.1"
+            extra = b"\r\n" if usual else connection_line(self._version, keep_alive=self.keep_alive) + b"\r\n"
         else:
             headers, extra = self._frame_whole(code, headers, body)
-        if self._state is not ResponseState.EMPTY:
-            self._require(ResponseState.EMPTY)
-        if body and (head.method == "HEAD" or not has_body(head.method, code)):
-            body = b""
-        self._state = ResponseState.FINISHED
+        if self._state is not _EMPTY:
+            self._require(_EMPTY)
+        line = status_line(code, reason)
+        self._state = _FINISHED
         protocol = self._protocol
+        if body and not (code == 200 and self.method == "GET") and not has_body(self.method, code):
+            body = b""
         if len(body) < LARGE_BODY:
-            protocol.send(b"".join((status_line(code, reason), headers, extra, b"\r\n", body)))
+            protocol.send(b"".join((line, headers, extra, body)))
         else:
-            protocol.send_with_body(b"".join((status_line(code, reason), headers, extra, b"\r\n")), body)
+            protocol.send_with_body(b"".join((line, headers, extra)), body)
         protocol.response_finished(self)
-
-    def _connection_line(self) -> bytes:
-        return connection_line(self._head.version, keep_alive=self.keep_alive)
 
     def _frame_whole(self, code: int, headers: HTTPHeaders, body: bytes) -> tuple[bytes, bytes]:
         """Return the header lines of a whole response, and those that have to be added."""
-        head = self._head
         frame = frame_response(
-            method=head.method, version=head.version, keep_alive=self.keep_alive, code=code, headers=headers
+            method=self.method, version=self._version, keep_alive=self.keep_alive, code=code, headers=headers
         )
         if frame.framing is not BodyFraming.NONE and (
             frame.framing is not BodyFraming.LENGTH or frame.length != len(body)
         ):
             raise HTTPOutputError(f"a whole response needs the Content-Length of its body, {len(body)}")
         self.keep_alive = frame.keep_alive
-        return headers.to_bytes(), frame.extra
+        return headers.to_bytes(), frame.extra + b"\r\n"
 
     def write_headers(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
@@ -153,12 +158,11 @@ class RequestConnection(HTTPConnection):
         _, code, reason = start_line
         if not isinstance(code, int):
             raise HTTPOutputError(f"a server writes a status line, not {start_line!r}")
-        head = self._head
         frame = frame_response(
-            method=head.method, version=head.version, keep_alive=self.keep_alive, code=code, headers=headers
+            method=self.method, version=self._version, keep_alive=self.keep_alive, code=code, headers=headers
         )
         data = status_line(code, reason) + headers.to_bytes() + frame.extra + b"\r\n"
-        self._require(ResponseState.EMPTY)
+        self._require(_EMPTY)
         if 100 <= code < 200 and code != 101:
             # An interim response: the final one is still to come (RFC 9110, section 15.2).
             return self._protocol.send_and_wait(data)
@@ -194,10 +198,10 @@ class RequestConnection(HTTPConnection):
         self._require(ResponseState.BODY)
         if self._framing is BodyFraming.LENGTH and self._left:
             # What was promised can't be had any more, so the peer must not take the next response for it.
-            self._state = ResponseState.FINISHED
+            self._state = _FINISHED
             self._protocol.abort()
             raise HTTPOutputError(f"response ends {self._left} bytes short of its Content-Length")
-        self._state = ResponseState.FINISHED
+        self._state = _FINISHED
         if self._framing is BodyFraming.CHUNKED:
             self._protocol.send(LAST_CHUNK)
         self._protocol.response_finished(self)
@@ -266,8 +270,8 @@ class RequestConnection(HTTPConnection):
 
     def abort(self) -> None:
         """Break the response off, so that the peer can tell that it is not complete."""
-        if self._state is not ResponseState.FINISHED and self._state is not ResponseState.DETACHED:
-            self._state = ResponseState.FINISHED
+        if self._state is not _FINISHED and self._state is not ResponseState.DETACHED:
+            self._state = _FINISHED
             self.keep_alive = False
             self._protocol.abort()
 
@@ -285,14 +289,9 @@ class RequestConnection(HTTPConnection):
         """The connection that carried this request and may carry others."""
         return self._protocol
 
-    @property
-    def method(self) -> str:
-        """The request's method."""
-        return self._head.method
-
     def mark_finished(self) -> None:
         """Refuse any response from now on: the server has answered in the application's place."""
-        self._state = ResponseState.FINISHED
+        self._state = _FINISHED
 
     def _frame(self, data: bytes) -> bytes:
         framing = self._framing
@@ -314,4 +313,4 @@ class RequestConnection(HTTPConnection):
             raise HTTPOutputError(f"response is {self._state.name}, expected {state.name}: it can't be written twice")
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._head.method} {self._head.target} response={self._state.name}>"
+        return f"<{type(self).__name__} {self.method} response={self._state.name}>"

@@ -35,7 +35,7 @@ from ._writing import NEVER
 if TYPE_CHECKING:
     import asyncio
 
-    from halny.http import Endpoint, RequestHead
+    from halny.http import Endpoint
 
 application_log = logging.getLogger("halny.application")
 
@@ -64,7 +64,7 @@ class HTTPProtocol(RunningConnection):
         settings = self._settings
         self._transport = cast("asyncio.Transport", transport)
         self.context = ConnectionContext(self._transport, settings.protocol, self._peer)
-        self.deadline = settings.now + settings.timeouts.idle
+        self.deadline = settings.idle_deadline
         settings.connections.add(self)
         if settings.max_connections is not None and len(settings.connections) > settings.max_connections:
             self._turn_away(settings.max_connections)
@@ -204,12 +204,10 @@ class HTTPProtocol(RunningConnection):
         settings = self._settings
         self._state = State.ANSWERING
         self.deadline = NEVER
-        head = settings.reader.read(data)
-        keep_alive = head.keep_alive and not settings.no_keep_alive and not settings.draining
-        answer = self._answer = RequestConnection(self, head, keep_alive=keep_alive)
-        request = self._request = HTTPServerRequest.from_head(head, answer)
+        request = self._request = settings.reader.read(data)
+        request.connection = answer = self._answer = RequestConnection(self, request, settings.keeps_alive)
         self._context = settings.context.copy()
-        has_body = head.content_length or head.chunked
+        has_body = request.content_length or request.chunked
         if has_body:
             self._body_due = True
             answer.expect_body()
@@ -226,16 +224,16 @@ class HTTPProtocol(RunningConnection):
             self._run(endpoint)
         elif isinstance(endpoint, StreamingEndpoint):
             self._run(endpoint)
-            self._begin_upload(endpoint, head)
+            self._begin_upload(endpoint, request)
         else:
-            self._begin_body(endpoint, head, answer)
+            self._begin_body(endpoint, request, answer)
 
-    def _begin_body(self, endpoint: Endpoint, head: RequestHead, answer: RequestConnection) -> None:
-        self._body = self.read_body(endpoint, head)
-        self._collected = Collector(head.content_length)
+    def _begin_body(self, endpoint: Endpoint, request: HTTPServerRequest, answer: RequestConnection) -> None:
+        self._body = self.read_body(endpoint, request)
+        self._collected = Collector(request.content_length)
         self._state = State.BODY
         self.set_body_timeout(answer, self._settings.timeouts.body)
-        if head.expect_continue and self._ahead is None:
+        if request.expect_continue and self._ahead is None:
             self.send(CONTINUE)
 
     def _continue_body(self, data: bytes) -> bytes:
@@ -313,10 +311,9 @@ class HTTPProtocol(RunningConnection):
             return
         self._answer = self._request = self._endpoint = self._context = None
         self._state = State.IDLE
-        settings = self._settings
-        self.deadline = settings.now + settings.timeouts.idle
+        self.deadline = self._settings.idle_deadline
         if self._held:
-            self._loop.call_soon(self._resume, context=settings.context)
+            self._loop.call_soon(self._resume, context=self._settings.context)
 
 
 def _tell_of_close(endpoint: Endpoint | None, answer: RequestConnection) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from contextvars import Context
 
-    from halny.http import Endpoint, RequestHead, StreamingEndpoint
+    from halny.http import Endpoint, HTTPServerRequest, StreamingEndpoint
 
     from ._bodies import Body
     from ._connection import RequestConnection
@@ -90,23 +90,22 @@ class RunningConnection(ConnectionEnds):
 
     # Bodies
 
-    def read_body(self, endpoint: Endpoint, head: RequestHead) -> Body:
-        """Return what reads the body that a head announces, within the limit of its endpoint."""
+    def read_body(self, endpoint: Endpoint, request: HTTPServerRequest) -> Body:
+        """Return what reads the body of a request, within the limit of its endpoint."""
         settings = self._settings
         limit = endpoint.max_body_size
         if limit is None:
             limit = settings.limits.max_body_size
-        body = body_reader(head, limit, settings.limits)
-        request = self._request
-        return decoded(body, request, limit) if settings.decompress and request is not None else body
+        body = body_reader(request, limit, settings.limits)
+        return decoded(body, request, limit) if settings.decompress else body
 
-    def _begin_upload(self, endpoint: StreamingEndpoint, head: RequestHead) -> None:
+    def _begin_upload(self, endpoint: StreamingEndpoint, request: HTTPServerRequest) -> None:
         answer, context = self._answer, self._context
         if answer is None or context is None or self._state is not State.ANSWERING:
             return  # the endpoint wants no body, and `response_finished` has seen to the connection
         if self._clock is None:
             self.set_body_timeout(answer, self._settings.timeouts.body)
-        upload = self._upload = Upload(self, endpoint, head, context)
+        upload = self._upload = Upload(self, endpoint, request, context)
         self._start(upload.run(), context, answer)
 
     @property
@@ -127,7 +126,7 @@ class RunningConnection(ConnectionEnds):
         self._body_due = False
         self._body = self._collected = self._clock = None
         self.deadline = NEVER
-        answer.body_received(self._settings.draining)
+        answer.body_received(keeps_alive=self._settings.keeps_alive)
 
     # Handing the connection over
 

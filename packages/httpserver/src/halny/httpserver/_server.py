@@ -227,7 +227,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             Whether every connection came to its end in time.
         """
         self.stop()
-        self._settings.draining = True
+        self._settings.keeps_alive = False
         for connection in list(self._settings.connections):
             connection.close_after_answer()
         try:

@@ -57,8 +57,8 @@ class ServerSettings:
     DEFAULT_CHUNK_SIZE: ClassVar = 256 * KIB  # what event loops read at once: no part has to be cut
 
     __slots__ = (
-        "chunk_size", "connections", "context", "decompress", "draining", "emptied", "limits", "max_buffer_size",
-        "max_connections", "no_keep_alive", "now", "on_close", "protocol", "read_ahead", "reader", "source", "tasks",
+        "chunk_size", "connections", "context", "decompress", "emptied", "idle_deadline", "keeps_alive", "limits",
+        "max_buffer_size", "max_connections", "now", "on_close", "protocol", "read_ahead", "reader", "source", "tasks",
         "timeouts",
     )  # fmt: skip
 
@@ -68,8 +68,8 @@ class ServerSettings:
     timeouts: Timeouts
     protocol: str | None
     """`http` or `https` where it is told, else None."""
-    no_keep_alive: bool
-    """Whether every response closes its connection."""
+    keeps_alive: bool
+    """Whether connections stay open after a response: not with `no_keep_alive`, nor while the server drains."""
     chunk_size: int
     """The largest part of a body in bytes that a streaming endpoint gets at once."""
     max_buffer_size: int | None
@@ -85,10 +85,10 @@ class ServerSettings:
     """Is called with each connection that has come to its end, where somebody wants to know."""
     context: Context
     """What the context of every request is a copy of, so that none sees what another has set."""
-    draining: bool
-    """Whether every response is to be the last of its connection."""
     now: float
     """The loop's time when the connections were last looked over: coarse, and free to read."""
+    idle_deadline: float
+    """When a connection that becomes idle now has been idle for long enough."""
     emptied: asyncio.Event | None
     """Is set when the last connection is gone, for whoever waits for that."""
 
@@ -110,7 +110,7 @@ class ServerSettings:
         self.limits = limits
         self.timeouts = Timeouts() if timeouts is None else timeouts
         self.protocol = protocol
-        self.no_keep_alive = no_keep_alive
+        self.keeps_alive = not no_keep_alive
         self.chunk_size = chunk_size
         self.max_buffer_size = max_buffer_size
         self.decompress = decompress
@@ -118,12 +118,16 @@ class ServerSettings:
         self.read_ahead = 64 * KIB
         self.on_close = on_close
         self.context = copy_context()
-        self.draining = False
         self.reader = HeadReader(limits)
-        self.now = 0.0
+        self.set_time(0.0)
         self.connections: set[ConnectionEnds] = set()
         self.emptied = None
         self.tasks: set[asyncio.Task[Any]] = set()
+
+    def set_time(self, now: float) -> None:
+        """The loop's time is `now`, in seconds."""
+        self.now = now
+        self.idle_deadline = now + self.timeouts.idle
 
     def forget(self, connection: ConnectionEnds) -> None:
         """A connection has come to its end, or belongs to somebody else from now on."""

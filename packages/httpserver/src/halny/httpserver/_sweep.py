@@ -32,7 +32,7 @@ class Sweep:
         """Begin to look; the reverse of `stop_when_empty`."""
         self._stops_when_empty = False
         if self._handle is None:
-            self._settings.now = self._loop.time()
+            self._settings.set_time(self._loop.time())
             self._handle = self._loop.call_later(INTERVAL, self._look)
 
     def stop_when_empty(self) -> None:
@@ -44,7 +44,8 @@ class Sweep:
 
     def _look(self) -> None:
         settings = self._settings
-        now = settings.now = self._loop.time()
+        now = self._loop.time()
+        settings.set_time(now)
         due = [each for each in settings.connections if each.deadline <= now]
         if self._stops_when_empty and not settings.connections:
             self._handle = None

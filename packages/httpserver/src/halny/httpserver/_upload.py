@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator
     from contextvars import Context
 
-    from halny.http import RequestHead, StreamingEndpoint
+    from halny.http import HTTPServerRequest, StreamingEndpoint
 
     from ._bodies import Body
     from ._running import RunningConnection
@@ -37,10 +37,10 @@ class Upload:
         "_context",
         "_endpoint",
         "_error",
-        "_head",
         "_held",
         "_parts",
         "_protocol",
+        "_request",
         "_stopped",
         "_taken",
         "_waiter",
@@ -51,11 +51,11 @@ class Upload:
     """Reads the body, once the endpoint wants it."""
 
     def __init__(
-        self, protocol: RunningConnection, endpoint: StreamingEndpoint, head: RequestHead, context: Context
+        self, protocol: RunningConnection, endpoint: StreamingEndpoint, request: HTTPServerRequest, context: Context
     ) -> None:
         self._protocol = protocol
         self._endpoint = endpoint
-        self._head = head
+        self._request = request
         self._context = context
         self._held = b""
         self._waiter: asyncio.Future[None] | None = None
@@ -97,8 +97,8 @@ class Upload:
         if self._stopped:
             return
         try:
-            body = self.body = self._protocol.read_body(self._endpoint, self._head)
-            if self._head.expect_continue and not self._held:
+            body = self.body = self._protocol.read_body(self._endpoint, self._request)
+            if self._request.expect_continue and not self._held:
                 self._protocol.send(CONTINUE)
             while not self._stopped and not self._is_done(body):
                 await self._go_on(body)
