@@ -10,6 +10,9 @@
 Strategy: an application is run from its call to its iterable's `close()` by one thread of the executor, which hands
 each block to the loop and waits until the client keeps up. Without an executor it runs on the loop's own thread, where
 nothing else goes on meanwhile: good for what answers at once, and for nothing else.
+
+Bodies of requests are collected before the application is called, with two exceptions, which need an executor: a large
+body is read by the application as it comes, and so is one that the client sends only when it is asked to.
 """
 
 from __future__ import annotations
@@ -17,8 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import time
-from contextlib import closing, suppress
+from contextlib import closing
 from contextvars import copy_context
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, final
@@ -27,49 +29,34 @@ from urllib.parse import unquote_to_bytes
 from halny.http import (
     Endpoint,
     EndpointSource,
-    HTTPHeaders,
     HTTPOutputError,
     HTTPServerRequest,
-    ResponseStartLine,
-    format_timestamp,
+    StreamingEndpoint,
     split_host_and_port,
 )
 from halny.ioloop.concurrent import dummy_executor
 from halny.iostream import StreamClosedError
 
-from ._version import __version__
+from ._wsgi_input import RequestInput
+from ._wsgi_response import SERVER, Response
+from ._wsgi_thread import ApplicationThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine
     from concurrent.futures import Executor
-    from types import TracebackType
 
-    ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-    WSGIApplication = Callable[[dict[str, Any], Callable[..., Callable[[bytes], object]]], Iterable[bytes]]
+    from ._wsgi_response import WSGIApplication
+
+    Answer = Callable[[HTTPServerRequest, RequestInput], Coroutine[Any, Any, None]]
 
 __all__ = ["WSGIContainer", "access_log", "dummy_executor", "to_wsgi_str"]
 
 access_log = logging.getLogger("halny.access")
 application_log = logging.getLogger("halny.application")
 
-SERVER: Final = f"HalnyServer/{__version__}"
-"""The value of `Server` in a response that has none of its own."""
-
-_HEAD_OF_500: Final = b"Content-Type: text/html; charset=UTF-8\r\nContent-Length: %d\r\n"
-
-_HOP_BY_HOP: Final = frozenset(
-    [
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ]
-)
-"""Headers of the connection, which an application must not set (PEP 3333, "Other HTTP Features")."""
+MAX_COLLECTED: Final = 64 * 1024
+"""Bytes of a body that is collected before an application is called. A client that sends no more keeps no thread
+waiting, however slow it is; and with so many of a larger body there, the thread has something to do."""
 
 
 def to_wsgi_str(s: bytes) -> str:
@@ -84,17 +71,25 @@ def to_wsgi_str(s: bytes) -> str:
 class WSGIContainer:
     """Runs a WSGI application behind an `HTTPServer`, or behind a `FallbackHandler`.
 
-    Request bodies are collected before the application is called, up to the server's `max_body_size`. Responses are
-    streamed as the application makes them.
+    Responses are streamed as the application makes them. With an executor behind an `HTTPServer`, bodies of more than
+    64 KiB are read as they come: reading `wsgi.input` waits, and lets the client wait where the application is the
+    slower one; when the client leaves it raises `ConnectionAbortedError`. `100 Continue` is sent when the application
+    reads. Other bodies are collected first, up to the server's `max_body_size`.
 
     Args:
         wsgi_application: the application.
         executor: runs it, in threads of its own. By default it runs on the loop's thread and blocks it.
+        stream_chunked: whether bodies whose length nobody knows beforehand are read as they come too. Then they have
+            no `CONTENT_LENGTH`, and end where `wsgi.input` does: PEP 3333 has no such thing, so that Django takes them
+            to be empty; Flask and others look at `wsgi.input_terminated`. By default they are collected, and have one.
     """
 
-    def __init__(self, wsgi_application: WSGIApplication, executor: Executor | None = None) -> None:
+    def __init__(
+        self, wsgi_application: WSGIApplication, executor: Executor | None = None, *, stream_chunked: bool = False
+    ) -> None:
         self.wsgi_application = wsgi_application
         self.executor: Executor = dummy_executor if executor is None else executor
+        self.stream_chunked = stream_chunked
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __call__(self, request: HTTPServerRequest) -> asyncio.Task[None]:
@@ -113,7 +108,11 @@ class WSGIContainer:
 
     def endpoint_source(self) -> EndpointSource | None:
         """Return the source of this application's endpoints, or None where a subclass has its own `__call__`."""
-        return _WSGIEndpoints(self) if type(self).__call__ is WSGIContainer.__call__ else None
+        if type(self).__call__ is not WSGIContainer.__call__:
+            return None
+        wants_whole_requests = type(self).handle_request is not WSGIContainer.handle_request
+        streams = self.executor is not dummy_executor and not wants_whole_requests
+        return _WSGIEndpoints(self, self._answer if streams else None)
 
     async def handle_request(self, request: HTTPServerRequest) -> None:
         """Run the application on a request. What it raises is logged and answered with 500.
@@ -121,25 +120,40 @@ class WSGIContainer:
         Args:
             request: the request, whole.
         """
-        response = _Response(self.wsgi_application, self.environ(request), request)
+        await self._answer(request, None)
+
+    async def _answer(self, request: HTTPServerRequest, body: RequestInput | None) -> None:
+        environ = self.environ(request)
+        if body is not None:
+            environ["wsgi.input"] = body.as_file()
+            environ.pop("CONTENT_LENGTH", None)
+            if "Content-Length" in request.headers:
+                environ["CONTENT_LENGTH"] = request.headers["Content-Length"]
+        response = Response(self.wsgi_application, environ, request)
         try:
-            await self._run(response)
+            await self._run(response, body)
         except StreamClosedError:
             pass  # the client has gone, and the application's iterable is closed
-        except Exception:  # noqa: BLE001 - whatever an application raises
-            application_log.exception("exception in the WSGI application for %s %s", request.method, request.uri)
-            response.fail()
+        except Exception as error:  # noqa: BLE001 - whatever an application raises
+            if not _comes_of(error, body):
+                application_log.exception("exception in the WSGI application for %s %s", request.method, request.uri)
+                response.fail()
         request.mark_finished()
-        self._log(response.code, request)
+        if response.head_sent or body is None or not body.is_broken:
+            self._log(response.code, request)
 
-    async def _run(self, response: _Response) -> None:
+    async def _run(self, response: Response, body: RequestInput | None) -> None:
         if self.executor is dummy_executor:
             with closing(response.blocks()) as blocks:
                 for block in blocks:
                     await response.send(block)
         else:
             loop, context = asyncio.get_running_loop(), copy_context()
-            await loop.run_in_executor(self.executor, lambda: context.run(_run_in_thread, response, loop))
+            thread = ApplicationThread(response, body, loop)
+            try:
+                await loop.run_in_executor(self.executor, context.run, thread.run)
+            finally:
+                thread.break_off()
         await response.finish()
 
     def environ(self, request: HTTPServerRequest) -> dict[str, Any]:
@@ -189,25 +203,38 @@ class WSGIContainer:
             access_log.log(level, "%d %s %.2fms", status_code, summary, 1000.0 * request.request_time())
 
 
-def _run_in_thread(response: _Response, loop: asyncio.AbstractEventLoop) -> None:
-    """Run an application in a thread of its own, and wait after each block until the client keeps up."""
-
-    def emit(block: bytes) -> None:
-        asyncio.run_coroutine_threadsafe(response.send(block), loop).result()
-
-    response.emit = emit
-    with closing(response.blocks()) as blocks:
-        for block in blocks:
-            emit(block)
+def _comes_of(error: Exception, body: RequestInput | None) -> bool:
+    """Return whether an error is only what became of one of the client's: of a body that has no end."""
+    return body is not None and body.is_broken and isinstance(error, (OSError, HTTPOutputError))
 
 
 @final
 class _WSGIEndpoints(EndpointSource):
-    def __init__(self, container: WSGIContainer) -> None:
+    def __init__(self, container: WSGIContainer, answer: Answer | None) -> None:
         self._container = container
+        self._answer = answer
 
     def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:
+        if self._answer is not None and request.has_body:
+            begin_at = _begin_at(request, stream_chunked=self._container.stream_chunked)
+            if begin_at is not None:
+                return _StreamingWSGIEndpoint(self._answer, request, begin_at)
         return _WSGIEndpoint(self._container, request)
+
+
+def _begin_at(request: HTTPServerRequest, *, stream_chunked: bool) -> int | None:
+    """Return how much of a body must be there before its application is called, or None for all of it."""
+    headers = request.headers
+    if headers.get("Content-Encoding", "identity").lower() != "identity":
+        return None  # the server may take the coding off, and then its length is not known
+    length = headers.get("Content-Length")
+    if length is None and not stream_chunked:
+        return None
+    if headers.get("Expect", "").lower() == "100-continue" and request.version != "HTTP/1.0":
+        return 0
+    if length is None:
+        return 1
+    return MAX_COLLECTED if int(length) > MAX_COLLECTED else None
 
 
 @final
@@ -223,129 +250,35 @@ class _WSGIEndpoint(Endpoint):
 
 
 @final
-class _Response:
-    """What an application says in answer to one request."""
+class _StreamingWSGIEndpoint(StreamingEndpoint):
+    """Runs the application while the body is still on its way."""
 
-    def __init__(self, application: WSGIApplication, environ: dict[str, Any], request: HTTPServerRequest) -> None:
-        assert request.connection is not None
-        self._application = application
-        self._environ = environ
-        self._connection = request.connection
-        self._status: tuple[int, str] | None = None
-        self._headers = HTTPHeaders()
-        self._written: list[bytes] = []
-        self._is_begun = False
-        self._head_sent = False
-        self.emit: Callable[[bytes], object] | None = None
-        """Sends a block at once and waits; set where the application has a thread of its own."""
+    def __init__(self, answer: Answer, request: HTTPServerRequest, begin_at: int) -> None:
+        self._answer = answer
+        self._request = request
+        self._is_asked_for = not begin_at
+        self._body = RequestInput(asyncio.get_running_loop(), begin_at)
 
-    @property
-    def code(self) -> int:
-        """The status code, for the log; 500 until the application has said one."""
-        return 500 if self._status is None else self._status[0]
-
-    def blocks(self) -> Generator[bytes]:
-        """Run the application: yield its blocks, none of them empty, and close its iterable whatever happens."""
-        result = self._application(self._environ, self._start_response)
+    async def run(self) -> None:
+        body = self._body
         try:
-            yield from self._take_written()
-            if isinstance(result, (list, tuple)) and not self._is_begun:
-                body = b"".join(result)
-                if "Content-Length" not in self._headers and self._status is not None:
-                    self._headers["Content-Length"] = str(len(body))
-                result_blocks: Iterable[bytes] = [body]
-            else:
-                result_blocks = result
-            for block in result_blocks:
-                yield from self._take_written()
-                if block:
-                    self._is_begun = True
-                    yield block  # PEP 3333: an empty block sends nothing, not even the head
-            yield from self._take_written()
+            await body.begun
+            if not body.is_broken:
+                await self._answer(self._request, body)
         finally:
-            close: Callable[[], object] | None = getattr(result, "close", None)
-            if close is not None:
-                close()
+            body.break_off("the request is over")
 
-    def _take_written(self) -> Iterator[bytes]:
-        written, self._written = self._written, []
-        if written:
-            self._is_begun = True
-            yield b"".join(written)
+    def wait_for_body(self) -> Awaitable[None] | None:
+        return self._body.wanted if self._is_asked_for else None
 
-    def _start_response(
-        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
-    ) -> Callable[[bytes], object]:
-        """The `start_response` of PEP 3333."""
-        if exc_info is not None and exc_info[1] is not None:
-            try:
-                if self._is_begun:
-                    raise exc_info[1].with_traceback(exc_info[2])
-            finally:
-                exc_info = None  # it refers to this frame
-        elif self._status is not None:
-            raise RuntimeError("start_response() was called twice without exc_info")
-        code, _, reason = status.partition(" ")
-        if not (len(code) == 3 and code.isascii() and code.isdigit()):
-            raise ValueError(f"malformed status {status!r}, expected for example '200 OK'")
-        checked = HTTPHeaders()
-        for name, value in headers:
-            if name.lower() in _HOP_BY_HOP:
-                raise ValueError(f"header {name!r} is for the server to set")
-            checked.add(name, value)
-        self._status, self._headers = (int(code), reason), checked
-        return self._write
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._body.put(chunk)
 
-    def _write(self, data: bytes) -> None:
-        """The `write()` of PEP 3333: what it gets leaves before the next block is asked for."""
-        if not data:
-            return
-        if self.emit is None:
-            self._written.append(bytes(data))  # leaves as soon as the loop has its thread back
+    def body_complete(self) -> None:
+        self._body.complete()
+
+    def on_connection_close(self) -> None:
+        if getattr(self._request.connection, "is_closed", True):
+            self._body.break_off("the client has gone before it sent all of the body")
         else:
-            self._is_begun = True
-            self.emit(bytes(data))
-
-    async def send(self, block: bytes) -> None:
-        """Send a block, the head before the first, and wait until the client keeps up."""
-        if not block:
-            return
-        if self._head_sent:
-            await self._connection.write(block)
-        else:
-            await self._send_head(block)
-
-    async def _send_head(self, block: bytes | None) -> None:
-        if self._status is None:
-            raise RuntimeError("the WSGI application did not call start_response()")
-        code, reason = self._status
-        headers = self._headers
-        if code not in (204, 304) and "Content-Type" not in headers:
-            headers["Content-Type"] = "text/html; charset=UTF-8"
-        if "Server" not in headers:
-            headers["Server"] = SERVER
-        if "Date" not in headers:
-            headers["Date"] = format_timestamp(time.time())
-        written = self._connection.write_headers(ResponseStartLine("HTTP/1.1", code, reason), headers, block)
-        self._head_sent = True
-        await written
-
-    async def finish(self) -> None:
-        """End the response; one without any block has its head still to be sent."""
-        if not self._head_sent:
-            if self._status is not None and self._status[0] not in (204, 304):
-                self._headers.setdefault("Content-Length", "0")
-            await self._send_head(None)
-        self._connection.finish()
-
-    def fail(self) -> None:
-        """Answer with 500 in the application's place, or break off what it has begun."""
-        if not self._head_sent:
-            self._status = (500, "Internal Server Error")
-            body = b"<html><title>500: Internal Server Error</title><body>500: Internal Server Error</body></html>"
-            with suppress(HTTPOutputError):  # the server may have answered in our place
-                self._connection.respond(500, "Internal Server Error", _HEAD_OF_500 % len(body), body)
-            return
-        abort: Callable[[], object] | None = getattr(self._connection, "abort", None)
-        if abort is not None:
-            abort()
+            self._body.break_off("the server has refused the rest of the body: it is malformed, too large or too slow")
