@@ -312,19 +312,15 @@ class _ApplicationEndpoints(EndpointSource):
         router = application.default_router
         # Without handlers for hosts the only rule is the one that leads to the wildcard router.
         found = (application.wildcard_router if len(router.rules) == 1 else router).find(request)
-        if found is None:
+        if isinstance(found, tuple):
+            rule, args, kwargs = found
+            handler_class, handler_kwargs = rule.target, rule.target_kwargs
+        elif found is None:
             handler_class, handler_kwargs = application.fallback()
-            kind = StreamingHandlerEndpoint if handler_class.streams_request_body else HandlerEndpoint
-            return kind(application, request, handler_class, handler_kwargs, [], {})
-        rule, params, delegate = found
-        if delegate is not None:
-            if isinstance(delegate, HandlerDelegate):
-                return delegate.endpoint()
-            return DelegateEndpoint(delegate, request)
-        handler_class = rule.target
+            args, kwargs = [], {}
+        elif isinstance(found, HandlerDelegate):
+            return found.endpoint()
+        else:
+            return DelegateEndpoint(found, request)
         kind = StreamingHandlerEndpoint if handler_class.streams_request_body else HandlerEndpoint
-        if params:
-            handler_kwargs = rule.target_kwargs or params.get("target_kwargs", {})
-            args, kwargs = params.get("path_args", []), params.get("path_kwargs", {})
-            return kind(application, request, handler_class, handler_kwargs, args, kwargs)
-        return kind(application, request, handler_class, rule.target_kwargs, [], {})
+        return kind(application, request, handler_class, handler_kwargs, args, kwargs)

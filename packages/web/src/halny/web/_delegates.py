@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast, final
 
 from halny.http import Endpoint, HTTPMessageDelegate, HTTPServerRequest, StreamingEndpoint
 
+from ._execute import ORIGINAL_EXECUTE
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
@@ -27,16 +29,10 @@ if TYPE_CHECKING:
 class _Call:
     """A handler class and what it is to be called with."""
 
-    __slots__ = (
-        "application",
-        "handler",
-        "handler_class",
-        "handler_kwargs",
-        "max_body_size",
-        "path_args",
-        "path_kwargs",
-        "request",
-    )
+    handler: RequestHandler | None = None
+    """The handler, once it is made."""
+    max_body_size: int | None = None
+    """How many bytes of body the request may have, or None for the server's own limit."""
 
     def __init__(
         self,
@@ -53,16 +49,23 @@ class _Call:
         self.handler_kwargs = handler_kwargs
         self.path_args = path_args
         self.path_kwargs = path_kwargs
-        self.handler: RequestHandler | None = None
-        self.max_body_size: int | None = handler_class.max_body_size
+        if handler_class.max_body_size is not None:
+            self.max_body_size = handler_class.max_body_size
 
     def execute(self) -> Coroutine[Any, Any, None] | None:
         """Make the handler and run it."""
         application, request = self.application, self.request
         if application.forgets_versions:
             application.static_handler_class.reset()
-        handler = self.handler = self.handler_class(application, request, **self.handler_kwargs)
+        handler_class, handler_kwargs = self.handler_class, self.handler_kwargs
+        handler = self.handler = (
+            handler_class(application, request, **handler_kwargs)
+            if handler_kwargs
+            else handler_class(application, request)
+        )
         transforms = [transform(request) for transform in application.transforms] if application.transforms else []
+        if handler_class._execute is not ORIGINAL_EXECUTE:  # pyright: ignore[reportPrivateUsage] - which may be replaced
+            return handler._execute(transforms, *self.path_args, **self.path_kwargs)  # pyright: ignore[reportPrivateUsage]
         return handler.start(transforms, self.path_args, self.path_kwargs)
 
     def hand_over(self, chunk: bytes) -> Awaitable[None] | None:
@@ -93,12 +96,10 @@ async def _wait_for(handler: RequestHandler, taken: Awaitable[None]) -> None:
 class HandlerEndpoint(_Call, Endpoint):
     """Runs a handler on a whole message."""
 
-    __slots__ = ()
-
     def run(self) -> Coroutine[Any, Any, None] | None:
         """See `Endpoint.run`."""
         request = self.request
-        if request.query:
+        if "&" in request.query:  # else there is one argument at most
             request.check_arguments()
         return self.execute()
 
@@ -106,8 +107,6 @@ class HandlerEndpoint(_Call, Endpoint):
 @final
 class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
     """Runs a handler that takes its request's body in a stream."""
-
-    __slots__ = ()
 
     def run(self) -> Coroutine[Any, Any, None] | None:
         """See `Endpoint.run`."""
@@ -132,8 +131,6 @@ class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
 @final
 class HandlerDelegate(_Call, HTTPMessageDelegate):
     """Runs a handler in the delegate way."""
-
-    __slots__ = ("_context", "_pieces", "_tasks")
 
     def __init__(self, *args: Any) -> None:
         _Call.__init__(self, *args)

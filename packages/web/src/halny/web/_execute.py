@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from halny.http import HTTPInputError
 from halny.iostream import StreamClosedError
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 application_log = logging.getLogger("halny.application")
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+_METHOD_NAMES: Final = {name: name.lower() for name in ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")}
+"""The methods of handlers for those of HTTP that every handler may have."""
 
 _afterwards: set[asyncio.Future[Any]] = set()
 """What `on_finish` and `on_connection_close` returned and still runs; nothing else refers to it."""
@@ -65,10 +68,16 @@ class Execution(Errors, Security):
         """
         return None
 
+    async def _execute(self, transforms: list[OutputTransform], *args: bytes | None, **kwargs: bytes | None) -> None:
+        """Run the request. Instrumentation wraps this; what it wraps is run in its place."""
+        rest = self.start(transforms, args, kwargs)  # type: ignore[arg-type]
+        if rest is not None:
+            await rest
+
     def start(
         self, transforms: list[OutputTransform], args: list[bytes | None], kwargs: dict[str, bytes | None]
     ) -> Coroutine[Any, Any, None] | None:
-        """Run the request as far as it goes without waiting.
+        """Run the request as far as it goes without waiting; where `_execute` is replaced, that is called instead.
 
         Args:
             transforms: what changes the output.
@@ -78,23 +87,13 @@ class Execution(Errors, Security):
         Returns:
             The rest of the way, or None where the request is answered.
         """
-        if type(self)._execute is not _ORIGINAL_EXECUTE:
-            return self._execute(transforms, *args, **kwargs)
-        return self._begin(transforms, args, kwargs)
-
-    async def _execute(self, transforms: list[OutputTransform], *args: bytes | None, **kwargs: bytes | None) -> None:
-        """Run the request. Instrumentation wraps this; what it wraps is run in its place."""
-        rest = self._begin(transforms, args, kwargs)
-        if rest is not None:
-            await rest
-
-    def _begin(self, transforms: list[OutputTransform], args: Any, kwargs: Any) -> Coroutine[Any, Any, None] | None:
         self._transforms = transforms
         try:
-            method = self.request.method
+            request = self.request
+            method = request.method
             if method not in self.SUPPORTED_METHODS:
                 raise HTTPError(405)
-            if self.request.body:
+            if request.body:
                 self._parse_body()
             self.path_args = [self._decode_path_argument(arg) for arg in args] if args else []
             self.path_kwargs = (
@@ -105,7 +104,7 @@ class Execution(Errors, Security):
             result = self.prepare()
             if result is not None or (self.streams_request_body and not self._finished):
                 return self._continue_from_prepare(result)
-            return self._call_method()
+            return None if self._finished else self._call_method()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
             # Nothing has waited yet: where something is cancelled, it is not this request.
             self._handle_request_exception(error)
@@ -124,10 +123,10 @@ class Execution(Errors, Security):
         return None if value is None else self.decode_argument(value, name=name)
 
     def _call_method(self) -> Coroutine[Any, Any, None] | None:
-        if self._finished:
-            return None
-        method = getattr(self, self.request.method.lower())
-        result = method(*self.path_args, **self.path_kwargs) if self.path_kwargs else method(*self.path_args)
+        name = self.request.method
+        method = getattr(self, _METHOD_NAMES.get(name) or name.lower())
+        args, kwargs = self.path_args, self.path_kwargs
+        result = method(*args, **kwargs) if args or kwargs else method()
         if result is not None:
             return self._continue_from_method(result)
         if self._auto_finish and not self._finished:
@@ -136,7 +135,7 @@ class Execution(Errors, Security):
 
     def _finish_by_itself(self) -> None:
         """Finish where the handler has not; nobody sees the future that `finish` would return."""
-        if type(self).finish is Errors.finish:
+        if type(self).finish is _ORIGINAL_FINISH:
             self._finish()
         else:
             self.finish()
@@ -147,7 +146,7 @@ class Execution(Errors, Security):
                 await _checked(result, self, "prepare")
             if self.streams_request_body:
                 await self._receive_body()
-            rest = self._call_method()
+            rest = None if self._finished else self._call_method()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
             self._handle_awaited(error)
         else:
@@ -239,4 +238,7 @@ async def _checked(result: Awaitable[None], handler: object, name: str) -> None:
     await result
 
 
-_ORIGINAL_EXECUTE = vars(Execution)["_execute"]
+ORIGINAL_EXECUTE: Final = vars(Execution)["_execute"]
+"""What runs a request where nobody has replaced it."""
+
+_ORIGINAL_FINISH: Final = Execution.finish

@@ -40,7 +40,7 @@ class RequestHandler(Execution, Templates):
         self.application = application
         self.request = request
         self.clear()
-        result: object = self.initialize(**kwargs)
+        result: object = self.initialize(**kwargs) if kwargs else self.initialize()
         if result is not None and inspect.isawaitable(result):
             if inspect.iscoroutine(result):
                 result.close()

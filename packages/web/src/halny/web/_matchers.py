@@ -7,7 +7,7 @@ when its pattern is only a literal text, so that a router finds it without a reg
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
 from halny.http import percent_decode
@@ -22,6 +22,9 @@ _UNIT: Final = r"(?:[A-Za-z0-9/_~:@!,;=&'% -]|\\[^A-Za-z0-9])"
 _LITERAL: Final = re.compile(f"{_UNIT}*")
 _PREFIX: Final = re.compile(f"(?:{_UNIT}(?![*?{{]))*")
 """What a pattern begins with that stands for itself; what may be missing does not."""
+
+PathArguments: TypeAlias = "tuple[list[bytes | None], dict[str, bytes | None]]"
+"""What the groups of a path's pattern matched, percent-decoded: positional and keyword arguments of the handler."""
 
 
 class Matcher:
@@ -150,18 +153,23 @@ class PathMatches(Matcher):
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         """See `Matcher.match`."""
-        return self.match_path(request.path)
+        arguments = self.match_path(request.path)
+        if arguments is None or not self.regex.groups:
+            return None if arguments is None else {}
+        path_args, path_kwargs = arguments
+        return {"path_args": path_args, "path_kwargs": path_kwargs}
 
-    def match_path(self, path: str) -> dict[str, Any] | None:
-        """Return what `match` returns for a request with this path."""
-        match = self.regex.match(path)
+    def match_path(self, path: str) -> PathArguments | None:
+        """Return the positional and the keyword arguments in a path, or None where the pattern does not match it."""
+        regex = self.regex
+        match = regex.match(path)
         if match is None:
             return None
-        if not self.regex.groups:
-            return {}
-        if self.regex.groupindex:
-            return {"path_args": [], "path_kwargs": {k: _unquote(v) for k, v in match.groupdict().items()}}
-        return {"path_args": [_unquote(group) for group in match.groups()], "path_kwargs": {}}
+        if regex.groupindex:
+            return [], {name: _unquote(group) for name, group in match.groupdict().items()}
+        if "%" in path:
+            return [_unquote(group) for group in match.groups()], {}
+        return [None if group is None else group.encode("latin-1") for group in match.groups()], {}
 
     def reverse(self, *args: Any) -> str | None:
         """Return the path with these arguments in the places of the groups, percent-encoded.

@@ -11,7 +11,6 @@ import asyncio
 import datetime as dt
 import re
 import time
-from functools import cached_property
 from hashlib import sha1 as _sha1
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -56,18 +55,19 @@ class _Defaults:
     """The headers that every response begins with, made once a second."""
 
     def __init__(self) -> None:
-        self.second = -1
+        self.begin = 0.0
+        self.end = 0.0
         self.date = ""
-        self.blocks: dict[str, bytes] = {}
+        self.heads: dict[str, str] = {}
 
     def at(self, now: float) -> _Defaults:
         """Return the defaults of this second."""
-        if int(now) != self.second:
-            self.second = int(now)
-            self.date = format_timestamp(self.second)
-            self.blocks = {
-                kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {self.date}\r\n".encode("ascii")
-                for kind in (HTML, JSON)
+        if not self.begin <= now < self.end:
+            second = int(now)
+            self.begin, self.end = float(second), second + 1.0
+            self.date = format_timestamp(second)
+            self.heads = {
+                kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {self.date}\r\n" for kind in (HTML, JSON)
             }
         return self
 
@@ -84,12 +84,14 @@ class Response(HandlerBase):
     _write_buffer: list[bytes]
     _new_cookie: dict[str, SetCookie] | None = None
     """The cookies that this response sets, by name. An error page keeps them."""
+    _header_fields: HTTPHeaders | None = None
+    """The headers, as soon as somebody has asked for them; see `_headers`."""
 
     # Status and headers
 
     def clear(self) -> None:
         """Forget the headers and the body of the response, which have not been sent."""
-        self.__dict__.pop("_headers", None)
+        self._header_fields = None
         self._write_buffer = []
         self._content_type = HTML
         self._status_code = 200
@@ -99,10 +101,19 @@ class Response(HandlerBase):
     def set_default_headers(self) -> None:
         """Set headers at the start of each request; for subclasses. Error pages drop other headers, not these."""
 
-    @cached_property
+    @property
     def _headers(self) -> HTTPHeaders:
-        date = _defaults.at(time.time()).date
-        return HTTPHeaders.from_values({"Server": [SERVER], "Content-Type": [self._content_type], "Date": [date]})
+        headers = self._header_fields
+        if headers is None:
+            date = _defaults.at(time.time()).date
+            headers = self._header_fields = HTTPHeaders.from_values(
+                {"Server": [SERVER], "Content-Type": [self._content_type], "Date": [date]}
+            )
+        return headers
+
+    @_headers.setter
+    def _headers(self, headers: HTTPHeaders) -> None:
+        self._header_fields = headers
 
     def set_status(self, status_code: int, reason: str | None = None) -> None:
         """Set the status of the response.
@@ -215,8 +226,8 @@ class Response(HandlerBase):
             raise TypeError(f"write() accepts str, bytes and dict, not {kind}{hint}")
         self._write_buffer.append(json_encode(value).encode())
         self._content_type = JSON
-        if "_headers" in self.__dict__:
-            self._headers["Content-Type"] = JSON
+        if self._header_fields is not None:
+            self._header_fields["Content-Type"] = JSON
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
         """Send the client to another URL, and finish.
@@ -291,7 +302,18 @@ class Response(HandlerBase):
     def _finish(self) -> asyncio.Future[None] | None:
         """Do what `finish` does, and return its future only where there is something to wait for."""
         future: asyncio.Future[None] | None = None
-        if self._is_untouched():
+        cls = type(self)
+        # Has nothing come between the defaults and the response: neither the handler, nor its class, nor a patch?
+        if (
+            self._header_fields is None
+            and not self._headers_written
+            and not self._transforms
+            and self._new_cookie is None
+            and cls.flush is _FLUSH
+            and cls.compute_etag is _COMPUTE_ETAG
+            and cls.set_etag_header is _SET_ETAG_HEADER
+            and cls.check_etag_header is _CHECK_ETAG_HEADER
+        ):
             self._finish_at_once()
         else:
             future = self._finish_in_parts()
@@ -327,40 +349,29 @@ class Response(HandlerBase):
         self._finished = True
         return detach()
 
-    def _is_untouched(self) -> bool:
-        """Return whether nothing has come between the defaults and the response."""
-        cls = type(self)
-        return (
-            "_headers" not in self.__dict__
-            and not self._headers_written
-            and not self._transforms
-            and self._new_cookie is None
-            and cls.flush is Response.flush
-            and cls.compute_etag is Response.compute_etag
-            and cls.set_etag_header is Response.set_etag_header
-            and cls.check_etag_header is Response.check_etag_header
-        )
-
     def _finish_at_once(self) -> None:
         """Send a response that has nothing but the defaults."""
         buffer = self._write_buffer
         body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         status = self._status_code
         request = self.request
-        head = _defaults.at(time.time()).blocks[self._content_type]
+        connection = request.connection
+        assert connection is not None
+        head = _defaults.at(time.time()).heads[self._content_type]
         if status == 200 and (request.method == "GET" or request.method == "HEAD"):
             etag = f'"{_sha1(body, usedforsecurity=False).hexdigest()}"'
             if request.is_conditional and self._matches_etag(etag):
                 self._status_code, self._reason = 304, "Not Modified"
-                self._connection().respond(304, "Not Modified", self._bare_head(f"Etag: {etag}\r\n"), b"")
+                connection.respond(304, "Not Modified", self._bare_head(f"Etag: {etag}\r\n"), b"")
                 return
-            head = b"%bEtag: %b\r\nContent-Length: %d\r\n" % (head, etag.encode(), len(body))
+            head = f"{head}Etag: {etag}\r\nContent-Length: {len(body)}\r\n"
         elif status in (204, 304) or 100 <= status < 200:
             self._require_no_body(body)
-            head = self._bare_head("")
+            connection.respond(status, self._reason, self._bare_head(""), b"")
+            return
         else:
-            head = b"%bContent-Length: %d\r\n" % (head, len(body))
-        self._connection().respond(status, self._reason, head, body)
+            head = f"{head}Content-Length: {len(body)}\r\n"
+        connection.respond(status, self._reason, head.encode(), body)
 
     def _typed_head(self, content_type: str) -> bytes:
         """Return the headers that every response with a body begins with."""
@@ -400,7 +411,7 @@ class Response(HandlerBase):
 
     def _leaves_whole(self) -> bool:
         """Return whether nothing wants to see the response part by part."""
-        return not self._transforms and type(self).flush is Response.flush
+        return not self._transforms and type(self).flush is _FLUSH
 
     def _require_no_body(self, body: bytes) -> None:
         if 100 <= self._status_code < 200 and self._status_code != 101:
@@ -469,6 +480,13 @@ class Response(HandlerBase):
     def _run_afterwards(self, awaitable: Awaitable[None], name: str) -> None:
         """Run what `on_finish` or `on_connection_close` returned."""
         raise RuntimeError("part of a handler used alone")
+
+
+# What a class that answers as everybody else does has in these places; one that is patched has not.
+_FLUSH: Final = Response.flush
+_COMPUTE_ETAG: Final = Response.compute_etag
+_SET_ETAG_HEADER: Final = Response.set_etag_header
+_CHECK_ETAG_HEADER: Final = Response.check_etag_header
 
 
 @final

@@ -9,7 +9,7 @@ whose first segment is another.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from halny.http import HTTPMessageDelegate, HTTPServerConnectionDelegate
 from halny.httpserver import CallableDelegate
@@ -37,8 +37,6 @@ __all__ = [
 ]
 
 application_log = logging.getLogger("halny.application")
-
-_NO_PARAMS: Final[dict[str, Any]] = {}
 
 RuleList: TypeAlias = "Sequence[Rule | list[Any] | tuple[Any, ...]]"
 """What an application takes as its handlers."""
@@ -143,14 +141,9 @@ class ReversibleRouter(Router):
         raise NotImplementedError
 
 
-class Found(NamedTuple):
-    """What answers a request."""
-
-    rule: Rule
-    params: dict[str, Any]
-    """What the rule's matcher found."""
-    delegate: HTTPMessageDelegate | None
-    """What is told of the request, where it is not a handler class that answers."""
+Found: TypeAlias = "tuple[Rule, list[bytes | None], dict[str, bytes | None]] | HTTPMessageDelegate"
+"""What answers a request: a rule whose target is a handler class, with the handler's positional and keyword arguments,
+or what is told of the request. A plain tuple, for one is made or taken apart for every request."""
 
 
 class Rules(list[Rule]):
@@ -268,10 +261,16 @@ class RuleRouter(Router):
             if not self._keeps_the_rules():
                 return self._find_in_own_way(request)
             table = self._table = _Table(self.rules)
-        found = table.literals.get(request.path)
+        path = request.path
+        found = table.literals.get(path)
         if found is not None:
             return found
-        for rule in table.candidates(request.path):
+        for rule, path_matcher in table.candidates(path):
+            if path_matcher is not None:
+                arguments = path_matcher.match_path(path)
+                if arguments is not None:
+                    return rule, *arguments
+                continue
             params = rule.matcher.match(request)
             if params is not None:
                 found = self._found(rule, params, request)
@@ -281,19 +280,19 @@ class RuleRouter(Router):
 
     def _find_in_own_way(self, request: HTTPServerRequest) -> Found | None:
         """Find what a subclass finds by its own rules."""
-        delegate = self.find_handler(request)
-        return None if delegate is None else Found(_NO_RULE, _NO_PARAMS, delegate)
+        return self.find_handler(request)
 
     def _found(self, rule: Rule, params: dict[str, Any], request: HTTPServerRequest) -> Found | None:
         target = rule.target
         if _is_unconditional(target):
-            return Found(rule, params, None)
+            if not rule.target_kwargs and "target_kwargs" in params:
+                rule = Rule(rule.matcher, target, params["target_kwargs"])
+            return rule, params.get("path_args", []), params.get("path_kwargs", {})
         if isinstance(target, RuleRouter) and not params and not rule.target_kwargs:
             return target.find(request)
         if rule.target_kwargs:
             params = {**params, "target_kwargs": rule.target_kwargs}
-        delegate = self.get_target_delegate(target, request, **params)
-        return None if delegate is None else Found(rule, params, delegate)
+        return self.get_target_delegate(target, request, **params)
 
     def _keeps_the_rules(self) -> bool:
         """Return whether no subclass has a way of its own to find handlers or to tell them of requests."""
@@ -309,50 +308,59 @@ def _is_unconditional(target: Any) -> bool:
     return isinstance(target, type) and hasattr(target, "streams_request_body")  # a handler class
 
 
-_NO_RULE: Final = Rule(AnyMatches(), None)
+_Candidate: TypeAlias = "tuple[Rule, PathMatches | None]"
+"""A rule, and its matcher where it leads by the path alone to a handler class."""
 
 
 class _Table:
     """The rules of a router at one moment, prepared for finding."""
 
-    __slots__ = ("_anywhere", "_by_segment", "literals", "others", "version")
+    __slots__ = ("_anywhere", "_by_segment", "_others", "literals", "version")
 
     def __init__(self, rules: Rules) -> None:
         self.version = rules.version
         self.literals: dict[str, Found] = {}
-        self.others: list[Rule] = []
+        self._others: list[Rule] = []
         for rule in rules:
             matcher = rule.matcher
             literal = matcher.literal if type(matcher) is PathMatches else None
             if literal is None or not _is_unconditional(rule.target) or not self._add_literal(literal, rule):
-                self.others.append(rule)
-        segments = [_first_segment(rule) for rule in self.others]
-        self._anywhere = [rule for rule, own in zip(self.others, segments, strict=True) if own is None]
+                self._others.append(rule)
+        segments = [_first_segment(rule) for rule in self._others]
+        candidates = [_candidate(rule) for rule in self._others]
+        self._anywhere = [each for each, own in zip(candidates, segments, strict=True) if own is None]
         self._by_segment = {
-            segment: [rule for rule, own in zip(self.others, segments, strict=True) if own is None or own == segment]
+            segment: [each for each, own in zip(candidates, segments, strict=True) if own is None or own == segment]
             for segment in {*segments} - {None}
         }
 
-    def candidates(self, path: str) -> list[Rule]:
+    def candidates(self, path: str) -> list[_Candidate]:
         """Return the rules that may match a path which is not in the table, in order."""
-        return self._by_segment.get(path[: path.find("/", 1) + 1], self._anywhere) if self._by_segment else self.others
+        if not self._by_segment:
+            return self._anywhere
+        return self._by_segment.get(path[: path.find("/", 1) + 1], self._anywhere)
 
     def _add_literal(self, literal: str, rule: Rule) -> bool:
         """Put a rule into the table, if what comes before it is sure not to match, or sure to match, its path."""
         if literal in self.literals:
             return True
-        found = Found(rule, _NO_PARAMS, None)
-        for earlier in self.others:
+        found: Found = (rule, [], {})
+        for earlier in self._others:
             if type(earlier.matcher) is not PathMatches:
                 return False
-            params = earlier.matcher.match_path(literal)
-            if params is not None:
+            arguments = earlier.matcher.match_path(literal)
+            if arguments is not None:
                 if not _is_unconditional(earlier.target):
                     return False
-                found = Found(earlier, params, None)
+                found = (earlier, *arguments)
                 break
         self.literals[literal] = found
         return True
+
+
+def _candidate(rule: Rule) -> _Candidate:
+    matcher = rule.matcher
+    return rule, matcher if type(matcher) is PathMatches and _is_unconditional(rule.target) else None
 
 
 def _first_segment(rule: Rule) -> str | None:

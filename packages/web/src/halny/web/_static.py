@@ -123,7 +123,9 @@ class StaticFileHandler(FileSource):
     def _answer_from_memory(self) -> bool:
         """Answer with a file that is in memory, where nothing but the file decides what the answer is."""
         request = self.request
-        if len(self.path_args) != 1 or "_headers" in vars(self) or self._transforms or self._new_cookie is not None:
+        if self._header_fields is not None or self._new_cookie is not None:
+            return False
+        if len(self.path_args) != 1 or self._transforms:
             return False
         root: object = getattr(self, "root", None)
         if not isinstance(root, str):
