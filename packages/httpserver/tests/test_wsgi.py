@@ -102,6 +102,13 @@ async def test_bodies_of_any_kind(body: Iterable[bytes], expected: bytes) -> Non
         assert (await client.ask(head("HEAD"), "HEAD")).body == b""
 
 
+async def test_space_around_the_value_of_a_header_is_left_out() -> None:
+    headers = [("X-A", " \t1 2\t"), ("Set-Cookie", " a=b; Path=/")]  # which is what Django's cookies look like
+    async with serving(WSGIContainer(application_of([b"x"], headers=headers))) as server:
+        response = await server.ask(head())
+    assert (response.headers["x-a"], response.headers["set-cookie"]) == ("1 2", "a=b; Path=/")
+
+
 async def test_no_content_has_no_headers_of_content(executor: Executor | None) -> None:
     async with serving(WSGIContainer(application_of(iter(()), "204 No Content", []), executor)) as server:
         response = await server.ask(head())

@@ -57,11 +57,6 @@ class Response:
         """Sends a block at once and waits; set where the application has a thread of its own."""
 
     @property
-    def head_sent(self) -> bool:
-        """Whether any of it has left."""
-        return self._head_sent
-
-    @property
     def code(self) -> int:
         """The status code, for the log; 500 until the application has said one."""
         return 500 if self._status is None else self._status[0]
@@ -114,7 +109,7 @@ class Response:
         for name, value in headers:
             if name.lower() in _HOP_BY_HOP:
                 raise ValueError(f"header {name!r} is for the server to set")
-            checked.add(name, value)
+            checked.add(name, value.strip(" \t"))  # Django's cookies begin with a space
         self._status, self._headers = (int(code), reason), checked
         return self._write
 

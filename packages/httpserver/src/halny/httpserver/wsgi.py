@@ -139,7 +139,7 @@ class WSGIContainer:
                 application_log.exception("exception in the WSGI application for %s %s", request.method, request.uri)
                 response.fail()
         request.mark_finished()
-        if response.head_sent or body is None or not body.is_broken:
+        if body is None or not body.is_broken:  # else nobody got what the application said
             self._log(response.code, request)
 
     async def _run(self, response: Response, body: RequestInput | None) -> None:
