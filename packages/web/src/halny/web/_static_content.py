@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from halny.http import choose_coding
 
 from ._exceptions import HTTPError
 from ._static_paths import OpenedFile
+from ._static_versions import is_settled, mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,55 @@ def hash_file(file: OpenedFile) -> str:
         digest.update(piece)
         position += len(piece)
     return digest.hexdigest()
+
+
+@final
+class SharedHashes:
+    """Hashes of large files that threads are about to find. Who asks for one that is under way waits for that one."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[tuple[object, ...], asyncio.Future[str]] = {}
+
+    async def find(self, file: OpenedFile) -> str:
+        """Return the hash of a file's content.
+
+        Args:
+            file: the file, which may be closed as soon as this ends, or is cancelled.
+
+        Raises:
+            HTTPError: there is no descriptor for it (503).
+            OSError: it can't be read.
+        """
+        loop = asyncio.get_running_loop()
+        if not is_settled(file.stat):  # it may have changed since the other hash was begun, without a trace
+            return await asyncio.shield(self._begin(loop, file))
+        key = (loop, file.path, mark_of(file.stat))
+        future = self._under_way.get(key)
+        if future is None:
+            future = self._under_way[key] = self._begin(loop, file)
+            future.add_done_callback(lambda _: self._under_way.pop(key))
+        return await asyncio.shield(future)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop, file: OpenedFile) -> asyncio.Future[str]:
+        twin = file.duplicate()  # the request that is the first to ask may be the first to end
+        try:
+            future = loop.run_in_executor(None, _hash_and_close, twin)
+        except BaseException:
+            twin.close()
+            raise
+        future.add_done_callback(_look_at)
+        return future
+
+
+def _hash_and_close(file: OpenedFile) -> str:
+    with file:
+        return hash_file(file)
+
+
+def _look_at(future: asyncio.Future[str]) -> None:
+    """See that an error which nobody waits for any more is not logged as forgotten."""
+    if not future.cancelled():
+        future.exception()
 
 
 def find_sibling(file: OpenedFile, accept_encoding: str) -> tuple[str, OpenedFile] | None:

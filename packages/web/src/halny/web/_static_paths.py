@@ -125,6 +125,20 @@ class OpenedFile:
         os.lseek(self._descriptor, start, os.SEEK_SET)
         return os.read(self._descriptor, size)
 
+    def duplicate(self) -> OpenedFile:
+        """Return the same file, open once more, to be closed by itself.
+
+        Raises:
+            HTTPError: there is no descriptor for it (503).
+        """
+        twin = object.__new__(OpenedFile)
+        twin.path, twin.stat = self.path, self.stat
+        try:
+            twin._descriptor = os.dup(self._descriptor)
+        except OSError as error:
+            raise _refusal(error, self.path) from None
+        return twin
+
     def close(self) -> None:
         """Close it. Calling it again does nothing."""
         descriptor, self._descriptor = self._descriptor, -1

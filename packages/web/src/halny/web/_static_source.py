@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ._exceptions import HTTPError
 from ._handler import RequestHandler
-from ._static_content import PIECE_SIZE, find_sibling, guess_type, hash_file, in_thread
+from ._static_content import PIECE_SIZE, SharedHashes, find_sibling, guess_type, hash_file
 from ._static_memory import SmallFiles
 from ._static_paths import OpenedFile, is_below, join_paths, require_allowed_place
 from ._static_versions import HASH_SIZE, VersionCache, mark_of
@@ -50,6 +50,7 @@ class FileSource(RequestHandler):
     """Whether the files `x.br`, `x.zst` and `x.gz` are sent for `x` to clients that take these codings."""
 
     _static_hashes: ClassVar[VersionCache] = VersionCache()
+    _shared_hashes: ClassVar[SharedHashes] = SharedHashes()
     _small_files: ClassVar[SmallFiles] = SmallFiles()
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
@@ -310,7 +311,7 @@ class FileSource(RequestHandler):
             return
         self._version = self._static_hashes.find(file.path, mark_of(file.stat))
         if self._version is None and file.stat.st_size <= self.MAX_VERSION_CONTENT_SIZE:
-            self._version = await in_thread(hash_file, file)
+            self._version = await self._shared_hashes.find(file)
             self._remember(file.path, file.stat, self._version)
 
 
