@@ -45,6 +45,10 @@ class Timeouts(NamedTuple):
     """For a part of a response, of which the peer takes nothing in all that time; the connection is then cut off. A
     peer that asks for much and never reads would else hold what it asked for in memory."""
 
+    handshake: float = 30.0
+    """For a TLS handshake; the connection is then cut off. As long as for a head: it takes two round trips and little
+    computing, and until it ends nobody knows who is there."""
+
     linger: float = 2.0
     """How long a connection that ends with an error response is read from and emptied, so that the response reaches
     the peer before the reset that unread bytes cause (RFC 9112, section 9.6)."""
