@@ -1,7 +1,8 @@
-"""How listening sockets are served: by asyncio's servers, or, behind a proxy that announces clients, by hand.
+"""How listening sockets are served: by asyncio's servers, or, where something comes before HTTP, by hand.
 
-The header of the PROXY protocol comes before everything else, TLS too, so it is read from the socket before there is
-a transport, and never more than the header.
+That may be a TLS handshake. asyncio's servers tell nobody of one until it is over, so a peer that never ends its own
+would not be counted. It may be the header of the PROXY protocol, which comes before everything else, TLS too: it is
+read from the socket before there is a transport, and never more than the header.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._forwarding import Networks
+    from ._proxy_header import ProxiedPeer
     from ._settings import ServerSettings
 
 general_log = logging.getLogger("halny.general")
@@ -54,26 +56,17 @@ class Listener:
         loop: runs the connections.
         settings: what they share.
         sock: listens already.
-        context: for TLS, or None.
     """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        settings: ServerSettings,
-        sock: socket.socket,
-        context: ssl.SSLContext | None,
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, settings: ServerSettings, sock: socket.socket) -> None:
         self._loop = loop
         self._settings = settings
         self._server: asyncio.Server | None = None
-        self._task = loop.create_task(self._serve(sock, context))
+        self._task = loop.create_task(self._serve(sock))
 
-    async def _serve(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
+    async def _serve(self, sock: socket.socket) -> None:
         loop, settings = self._loop, self._settings
         options: dict[str, Any] = {"sock": sock, "backlog": _backlog(sock), "start_serving": False}
-        if context is not None:
-            options |= {"ssl": context, "ssl_handshake_timeout": settings.timeouts.header}
 
         def make() -> HTTPProtocol:
             return HTTPProtocol(loop, settings)
@@ -92,15 +85,55 @@ class Listener:
 
 
 @final
-class ProxiedListener:
-    """Serves one listening socket whose connections begin with a header of the PROXY protocol.
+class Beginnings:
+    """The connections of a server of which HTTP has not begun: nobody has asked for anything yet.
+
+    Args:
+        settings: has the connections of which it has, and their limit.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may begin. Those that do so count as those that are turned away: there are never more
+        connections than twice the limit, and those of which HTTP has begun are served up to the limit.
+        """
+        limit = self._settings.max_connections
+        return limit is None or len(self._settings.connections) + len(self._tasks) < 2 * limit
+
+    def add(self, task: asyncio.Task[None]) -> None:
+        """Count one more, until its task is done."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        """Close all of them."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def wait_until_none(self) -> None:
+        """Wait until none is left."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+@final
+class PreparingListener:
+    """Serves one listening socket whose connections begin with a header of the PROXY protocol, or a TLS handshake.
 
     Args:
         loop: runs the connections.
         settings: what they share.
         sock: listens already.
         context: for TLS, or None.
-        proxies: from whom such a header is taken, or None for everybody.
+        preamble: what comes before that, or None.
+        beginnings: counts the connections that are not yet HTTP's.
     """
 
     def __init__(
@@ -109,57 +142,88 @@ class ProxiedListener:
         settings: ServerSettings,
         sock: socket.socket,
         context: ssl.SSLContext | None,
-        proxies: Networks | None,
+        preamble: Preamble | None,
+        beginnings: Beginnings,
     ) -> None:
         self._loop = loop
         self._settings = settings
         self._context = context
-        self._proxies = proxies
-        self._remove: Callable[[], None] = add_accept_handler(sock, self._accept)
+        self._preamble = preamble
+        self._beginnings = beginnings
         self._tasks: set[asyncio.Task[None]] = set()
+        self._remove: Callable[[], None] = add_accept_handler(sock, self._accept)
 
     def close(self) -> None:
-        """Accept nothing any more; connections whose header has not come are closed, others go on."""
+        """Accept nothing any more; connections of which HTTP has not begun are closed, others go on."""
         self._remove()
         for task in self._tasks:
             task.cancel()
 
     def _accept(self, sock: socket.socket, address: Any) -> None:
         ip = ip_of(address)
-        limit = self._settings.max_connections
-        if self._proxies is not None and ip not in self._proxies:
-            general_log.info("connection from %s, which is no trusted proxy", ip)
-            sock.close()
-        elif limit is not None and len(self._tasks) >= limit:
+        if not self._beginnings.has_room or (self._preamble is not None and not self._preamble.is_taken_from(ip)):
             sock.close()
         else:
-            sock.setblocking(False)
             task = self._loop.create_task(self._begin(sock, ip))
+            self._beginnings.add(task)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _begin(self, sock: socket.socket, ip: str) -> None:
-        from ._proxy_header import ProxyHeaderError, ProxyHeaderReader
-
         loop, settings = self._loop, self._settings
-        reader = ProxyHeaderReader()
         options: dict[str, Any] = {}
         if self._context is not None:
-            options = {"ssl": self._context, "ssl_handshake_timeout": settings.timeouts.header}
+            options = {"ssl": self._context, "ssl_handshake_timeout": settings.timeouts.handshake}
         try:
-            async with asyncio.timeout(settings.timeouts.header):
-                while reader.missing:
-                    reader.feed(await loop.sock_recv(sock, reader.missing))
-            await loop.connect_accepted_socket(lambda: HTTPProtocol(loop, settings, reader.peer), sock, **options)
-        except ProxyHeaderError as error:
-            general_log.info("malformed connection from %s: %s", ip, error)
-            sock.close()
+            peer = None if self._preamble is None else await self._preamble.read(sock, ip)
+            await loop.connect_accepted_socket(lambda: HTTPProtocol(loop, settings, peer), sock, **options)
         except OSError as error:  # the peer is gone, too slow, or its handshake failed
             general_log.debug("connection from %s ended: %s", ip, error)
             sock.close()
         except BaseException:
             sock.close()
             raise
+
+
+@final
+class Preamble:
+    """Reads the header of the PROXY protocol.
+
+    Args:
+        loop: runs the connections.
+        timeout: how long it may take, in seconds.
+        proxies: from whom one is taken, or None for everybody.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float, proxies: Networks | None) -> None:
+        self._loop = loop
+        self._timeout = timeout
+        self._proxies = proxies
+
+    def is_taken_from(self, ip: str) -> bool:
+        """Return whether a peer may speak for others; one that may not leaves a line in the log."""
+        if self._proxies is None or ip in self._proxies:
+            return True
+        general_log.info("connection from %s, which is no trusted proxy", ip)
+        return False
+
+    async def read(self, sock: socket.socket, ip: str) -> ProxiedPeer | None:
+        """Read the header, and return for whom the peer speaks, or None if for itself.
+
+        Raises:
+            OSError: the peer is gone or too slow, or what it sent is no header.
+        """
+        from ._proxy_header import ProxyHeaderError, ProxyHeaderReader
+
+        reader = ProxyHeaderReader()
+        try:
+            async with asyncio.timeout(self._timeout):
+                while reader.missing:
+                    reader.feed(await self._loop.sock_recv(sock, reader.missing))
+        except ProxyHeaderError as error:
+            general_log.info("malformed connection from %s: %s", ip, error)
+            raise ConnectionAbortedError(str(error)) from error
+        return reader.peer
 
 
 def _backlog(sock: socket.socket) -> int:

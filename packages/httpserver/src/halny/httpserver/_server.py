@@ -17,7 +17,7 @@ from halny.iostream.netutil import DEFAULT_BACKLOG
 from halny.iostream.tcpserver import TCPServer
 
 from ._activation import listen_beside, reserve, shares_its_port
-from ._listening import Listener, ProxiedListener, keep_freed_memory
+from ._listening import Beginnings, Listener, Preamble, PreparingListener, keep_freed_memory
 from ._settings import ServerSettings, Timeouts
 from ._sources import CallableDelegate, DelegateSource, endpoint_source
 from ._sweep import Sweep
@@ -107,7 +107,8 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             trusted_downstream: addresses and networks of further proxies, which are skipped in the list of hops.
             limits: every limit on what a request may have.
             timeouts: how long a peer may take.
-            max_connections: how many connections are served at a time; more are answered with 503.
+            max_connections: how many connections are served at a time; more are answered with 503. There are at most
+                twice as many, those that are turned away and those whose TLS handshake is not over among them.
             trusted_proxies: networks of the proxies that `xheaders`, `forwarded` and `proxy_protocol` believe, and
                 `unix` for peers on UNIX sockets. By default they believe every peer.
             forwarded: whether to believe what a proxy says of the client in `Forwarded` (RFC 7239).
@@ -149,7 +150,8 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             raise ValueError("server_names without ssl_options, which has the certificate for all other names")
         self._certificates = None if ssl_options is None else Certificates(ssl_options, server_names)
         self._sweep: Sweep | None = None
-        self._listeners: dict[int, Listener | ProxiedListener] = {}
+        self._listeners: dict[int, Listener | PreparingListener] = {}
+        self._beginnings = Beginnings(self._settings)
 
     def _endpoint_source(self, request_callback: object) -> EndpointSource:
         if type(self).start_request is not HTTPServer.start_request:
@@ -198,10 +200,13 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         self._sweep.start()
         self._settings.context = copy_context()
         context = None if self._certificates is None else self._certificates.context
-        if self._proxy_protocol:
-            listener: Listener | ProxiedListener = ProxiedListener(loop, self._settings, sock, context, self._proxies)
+        preamble = Preamble(loop, self._settings.timeouts.header, self._proxies) if self._proxy_protocol else None
+        if preamble is not None or context is not None:
+            listener: Listener | PreparingListener = PreparingListener(
+                loop, self._settings, sock, context, preamble, self._beginnings
+            )
         else:
-            listener = Listener(loop, self._settings, sock, context)
+            listener = Listener(loop, self._settings, sock)
         self._listeners[sock.fileno()] = listener
 
     def _stop_serving(self, sock: socket.socket) -> None:
@@ -209,7 +214,10 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         self._listeners.pop(sock.fileno()).close()
 
     def stop(self) -> None:
-        """Stop listening. Open connections go on until they are idle; `drain` and `close_all_connections` end them."""
+        """Stop listening. Open connections go on until they are idle; `drain` and `close_all_connections` end them.
+
+        Those whose TLS handshake is not over are closed, as those are which wait to be accepted.
+        """
         super().stop()
         if self._sweep is not None:
             self._sweep.stop_when_empty()
@@ -240,11 +248,14 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
 
     async def close_all_connections(self) -> None:
         """Close every connection, whatever it is doing, and wait until none is left."""
+        self._beginnings.cancel()
+        await self._beginnings.wait_until_none()
         for connection in list(self._settings.connections):
             connection.abort()
         await self._wait_until_empty()
 
     async def _wait_until_empty(self) -> None:
+        await self._beginnings.wait_until_none()
         settings = self._settings
         if settings.connections:
             if settings.emptied is None or settings.emptied.is_set():
@@ -253,8 +264,10 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
 
     @property
     def connection_count(self) -> int:
-        """How many connections are open: idle ones and those that are being turned away too, detached ones not."""
-        return len(self._settings.connections)
+        """How many connections are open: idle ones, those whose TLS handshake is not over, and those that are being
+        turned away too, detached ones not.
+        """
+        return len(self._settings.connections) + len(self._beginnings)
 
     def reload_certificates(self) -> None:
         """Read the certificates' files anew, for the connections that are made from now on.

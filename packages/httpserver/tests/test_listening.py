@@ -1,0 +1,172 @@
+"""Connections of which HTTP has not begun: how many there may be, for how long, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from halny.httpserver import HTTPServer, Timeouts
+from halny.iostream.netutil import bind_unix_socket
+
+from ._helpers import PATIENCE, Client, Serving, client_context, head, respond, server_context, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from halny.http import HTTPServerRequest
+    from tools.strict_tests.logs import ExpectLog
+
+SECURE: dict[str, Any] = {"ssl_options": server_context()}
+PROXIED: dict[str, Any] = {"proxy_protocol": True}
+
+
+async def hold(server: Serving, stack: ExitStack, count: int) -> list[socket.socket]:
+    """Open connections that never say anything."""
+    loop = asyncio.get_running_loop()
+    held: list[socket.socket] = []
+    for _ in range(count):
+        sock = stack.enter_context(socket.socket())
+        sock.setblocking(False)
+        await loop.sock_connect(sock, ("127.0.0.1", server.port))
+        held.append(sock)
+    return held
+
+
+async def end_of(sock: socket.socket) -> bytes:
+    async with asyncio.timeout(PATIENCE):
+        try:
+            return await asyncio.get_running_loop().sock_recv(sock, 100)
+        except ConnectionResetError:
+            return b""
+
+
+@pytest.mark.parametrize("options", [SECURE, PROXIED], ids=["tls", "proxied"])
+async def test_connections_that_never_begin_are_counted(options: dict[str, Any]) -> None:
+    async with serving(max_connections=3, **options) as server:
+        with ExitStack() as stack:
+            held = await hold(server, stack, 6)
+            await server.until(lambda: server.server.connection_count == 6)
+            (seventh,) = await hold(server, stack, 1)
+            assert await end_of(seventh) == b""  # cut off: twice the limit are there
+            assert server.server.connection_count == 6
+            held[0].close()
+            await server.until(lambda: server.server.connection_count == 5)
+            async with await connect(server, options) as client:  # as there is room again, and nobody else is served
+                assert await client.is_open()
+        await server.until(lambda: server.server.connection_count == 0)
+
+
+async def connect(server: Serving, options: dict[str, Any]) -> Client:
+    if options is SECURE:
+        return await server.connect(client_context())
+    client = await server.connect()
+    client.send(b"PROXY UNKNOWN\r\n")
+    return client
+
+
+async def test_handshakes_take_no_place_of_those_who_ask(expect_log: ExpectLog) -> None:
+    async with serving(max_connections=2, **SECURE) as server:
+        with ExitStack() as stack:
+            await hold(server, stack, 1)
+            async with await connect(server, SECURE) as first, await connect(server, SECURE) as second:
+                assert await first.is_open()
+                assert await second.is_open()
+                with expect_log("halny.general", "more than 2 connections", logging.INFO, count=1):
+                    async with await connect(server, SECURE) as third:
+                        assert (await third.response()).status == 503
+        await server.until(lambda: server.server.connection_count == 0)
+
+
+async def test_without_a_limit_there_is_none() -> None:
+    async with serving(**SECURE) as server:
+        with ExitStack() as stack:
+            await hold(server, stack, 50)
+            await server.until(lambda: server.server.connection_count == 50)
+            async with await connect(server, SECURE) as client:
+                assert await client.is_open()
+
+
+async def test_a_handshake_that_takes_too_long() -> None:
+    assert Timeouts().handshake == 30.0
+    async with serving(timeouts=Timeouts(handshake=0.01), **SECURE) as server:
+        with ExitStack() as stack:
+            (sock,) = await hold(server, stack, 1)
+            assert await end_of(sock) == b""
+            await server.until(lambda: server.server.connection_count == 0)
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", b"\x16\x03\x01\x00\x05nonsense"])
+async def test_a_handshake_that_fails(said: bytes) -> None:
+    async with serving(**SECURE) as server:
+        with ExitStack() as stack:
+            (sock,) = await hold(server, stack, 1)
+            await server.until(lambda: server.server.connection_count == 1)
+            await asyncio.get_running_loop().sock_sendall(sock, said)
+            sock.shutdown(socket.SHUT_WR)
+            await server.until(lambda: server.server.connection_count == 0)
+        async with await connect(server, SECURE) as client:
+            assert await client.is_open()
+
+
+@pytest.mark.parametrize("options", [SECURE, PROXIED], ids=["tls", "proxied"])
+@pytest.mark.parametrize("end", ["stop", "drain", "close"])
+async def test_what_has_not_begun_ends_with_the_server(options: dict[str, Any], end: str) -> None:
+    async with serving(**options) as server:
+        async with await connect(server, options) as client:
+            assert await client.is_open()
+            with ExitStack() as stack:
+                (sock,) = await hold(server, stack, 1)
+                await server.until(lambda: server.server.connection_count == 2)
+                if end == "stop":
+                    server.server.stop()
+                    assert await end_of(sock) == b""
+                    assert await client.is_open()
+                elif end == "drain":
+                    assert await server.server.drain(PATIENCE) is True
+                    assert await client.rest() == b""
+                else:
+                    await server.server.close_all_connections()
+                    assert server.server.connection_count == 0
+                assert await end_of(sock) == b""
+                client.writer.transport.abort()
+
+
+def tell(request: HTTPServerRequest) -> None:
+    respond(request, f"{request.protocol} {request.remote_ip}".encode())
+
+
+async def test_a_unix_socket_with_tls(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    server = HTTPServer(tell, **SECURE)
+    server.add_socket(bind_unix_socket(path))
+    options: dict[str, Any] = {"ssl": client_context(), "server_hostname": "localhost"}
+    async with Client(*await asyncio.open_unix_connection(path, **options)) as client:
+        assert (await client.ask(head())).body == b"https 0.0.0.0"
+    server.stop()
+    await server.close_all_connections()
+
+
+async def test_the_address_of_a_client_with_tls() -> None:
+    async with serving(tell, **SECURE) as server, await connect(server, SECURE) as client:
+        assert (await client.ask(head())).body == b"https 127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        lambda: test_connections_that_never_begin_are_counted(SECURE),
+        lambda: test_connections_that_never_begin_are_counted(PROXIED),
+        test_a_handshake_that_takes_too_long,
+        lambda: test_what_has_not_begun_ends_with_the_server(SECURE, "drain"),
+        lambda: test_what_has_not_begun_ends_with_the_server(SECURE, "close"),
+        lambda: test_a_handshake_that_fails(b"nonsense"),
+    ],
+)
+def test_on_uvloop(test: Any) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    uvloop.run(test())
