@@ -96,30 +96,29 @@ class HTTPServerRequest:
     """The part of `uri` before the `?`, still percent-encoded."""
     query: str
     """The part of `uri` after the `?`."""
-    version: str = "HTTP/1.1"
+    version: str
     """The protocol version, such as `HTTP/1.1`."""
     host: str
     """The host that was asked for, with its port where there is one."""
-    body: bytes = b""
+    body: bytes
     """The content. Empty for a handler that takes it in a stream."""
-    connection: HTTPConnection | None = None
+    connection: HTTPConnection | None
     """Takes the response."""
-    content_length: int = 0
+    content_length: int
     """The length of the body in bytes where the head gives one; 0 for no body or a chunked one."""
-    chunked: bool = False
+    chunked: bool
     """Whether the body comes in chunks."""
-    keep_alive: bool = True
+    keep_alive: bool
     """Whether the peer lets the connection stay open after the response."""
-    expect_continue: bool = False
+    expect_continue: bool
     """Whether the peer waits for `100 Continue` before it sends the body."""
-    is_conditional: bool = False
+    is_conditional: bool
     """Whether there is an `If-None-Match` header, which spares others to look."""
-    upgrade: str = ""
+    upgrade: str
     """The value of `Upgrade` where `Connection` names it, lower-cased, else empty."""
 
-    _section: bytes | None = None
-    """The header lines as they were received, separated by CRLF."""
-    _finish_time: float | None = None
+    _section: bytes | None
+    """The header lines as they were received, separated by CRLF; None for a request that was not received."""
 
     def __init__(
         self,
@@ -142,15 +141,18 @@ class HTTPServerRequest:
         self.path, _, self.query = self.uri.partition("?")
         self.headers = headers if headers is not None else HTTPHeaders()
         self.host = host or self.headers.get("Host") or "127.0.0.1"
-        if body:
-            self.body = body
+        self.body = body or b""
         if files is not None:
             self.files = files
         self.connection = connection
         if server_connection is not None:
             self.server_connection = server_connection
         self.is_conditional = "If-None-Match" in self.headers
+        self.content_length, self.chunked, self.keep_alive = 0, False, True
+        self.expect_continue, self.upgrade = False, ""
+        self._section = None
         self._start_time = time.time()
+        self._finish_time: float | None = None
 
     @cached_property
     def remote_ip(self) -> str | None:
@@ -301,7 +303,10 @@ class HTTPServerRequest:
 
 @final
 class ReceivedRequest(HTTPServerRequest):
-    """A request as `HeadReader` makes it: one for every head, so it sets no more than all of them have.
+    """A request as `HeadReader` makes it, one for every head.
+
+    All is set here and nothing is a default of the class: what an instance may or may not have is slow to set and to
+    find.
 
     Args:
         method: the method.
@@ -314,9 +319,19 @@ class ReceivedRequest(HTTPServerRequest):
         self.method = method
         self.uri = uri
         self.path, _, self.query = uri.partition("?")
+        self.version = "HTTP/1.1"
         self.host = host or "127.0.0.1"
+        self.body = b""
+        self.connection = None
+        self.content_length = 0
+        self.chunked = False
+        self.keep_alive = True
+        self.expect_continue = False
+        self.is_conditional = False
+        self.upgrade = ""
         self._section = section
         self._start_time = time.time()
+        self._finish_time = None
 
 
 ReceivedRequest.__name__ = HTTPServerRequest.__name__  # nobody who sees one needs to tell them apart

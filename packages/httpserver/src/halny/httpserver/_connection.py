@@ -69,20 +69,18 @@ class RequestConnection(HTTPConnection):
     method: str
     """The request's method."""
 
-    _version = "HTTP/1.1"
-    _state = _EMPTY
-    _framing = BodyFraming.NONE
-    _left = 0
-    _close_callback: Callable[[], object] | None = None
+    _framing: BodyFraming
+    _left: int
 
     def __init__(self, protocol: HTTPProtocol, request: HTTPServerRequest, keep_alive: bool) -> None:
         # The request itself is not kept: it refers to this.
         self._protocol = protocol
         self.method = request.method
-        self.keep_alive = keep_alive and request.keep_alive
+        self._version = request.version
         self.may_be_followed = request.keep_alive
-        if request.version != "HTTP/1.1":
-            self._version = request.version
+        self.keep_alive = keep_alive and request.keep_alive
+        self._state: ResponseState = _EMPTY
+        self._close_callback: Callable[[], object] | None = None
 
     @property
     def context(self) -> ConnectionContext:

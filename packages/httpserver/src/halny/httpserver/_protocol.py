@@ -29,7 +29,7 @@ from ._bodies import Collector
 from ._connection import RequestConnection
 from ._context import ConnectionContext
 from ._running import RunningConnection, as_refusal
-from ._states import State
+from ._states import ANSWERING, BODY, CLOSED, DETACHED, HEAD, IDLE, LINGERING, State
 from ._writing import NEVER
 
 if TYPE_CHECKING:
@@ -79,21 +79,22 @@ class HTTPProtocol(RunningConnection):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         state = self._state
-        if state is State.IDLE and not self._held and not self._writing_paused and data[0] != _CR:
-            # The usual case, kept short: one whole request without a body. The reader refuses more than one head.
+        if state is IDLE and not self._held and not self._writing_paused:
+            # The usual case, kept short: one whole request without a body. The reader refuses more than one head, and
+            # empty lines before one.
             if data.endswith(b"\r\n\r\n"):
                 try:
                     self._begin_request(data)
                     return
                 except HTTPRefusal as refusal:
-                    if data.find(b"\r\n\r\n") + 4 == len(data):
+                    if data.find(b"\r\n\r\n") + 4 == len(data) and data[0] != _CR:
                         self._refuse(refusal)
                         return
-                self._state = State.IDLE
+                self._state = IDLE
             self._read(data)
-        elif state is State.ANSWERING:
+        elif state is ANSWERING:
             self._hold(data)
-        elif state is State.IDLE or state is State.HEAD or state is State.BODY:
+        elif state is IDLE or state is HEAD or state is BODY:
             if not self._held:
                 self._read(data)
                 return
@@ -107,11 +108,11 @@ class HTTPProtocol(RunningConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.BaseProtocol`. A peer that goes away is no error."""
-        if self._state is State.DETACHED:
+        if self._state is DETACHED:
             return
-        endpoint = self._endpoint if self._state is State.ANSWERING else None
+        endpoint = self._endpoint if self._state is ANSWERING else None
         answer, context = self._answer, self._context
-        self._state = State.CLOSED
+        self._state = CLOSED
         self.deadline = NEVER
         self._forget_request()
         self._held = b""
@@ -142,7 +143,7 @@ class HTTPProtocol(RunningConnection):
         try:
             while position < len(data) and turn and not self._writing_paused:
                 state = self._state
-                if state is State.IDLE:
+                if state is IDLE:
                     turn -= 1
                     if data[position] == _CR:
                         data, position = data[position:], 0
@@ -151,9 +152,9 @@ class HTTPProtocol(RunningConnection):
                             break  # they are held, and counted again with those that may still come
                         data = rest
                     position = self._begin_message(data, position)
-                elif state is State.HEAD:
+                elif state is HEAD:
                     data, position = self._continue_head(data[position:]), 0
-                elif state is State.BODY:
+                elif state is BODY:
                     data, position = self._continue_body(data[position:]), 0
                 else:
                     break
@@ -165,7 +166,7 @@ class HTTPProtocol(RunningConnection):
             self._flush()
         if position < len(data):
             self._hold(data[position:])
-            if not turn and self._state is not State.ANSWERING:
+            if not turn and self._state is not ANSWERING:
                 self._loop.call_soon(self._resume, context=self._settings.context)
 
     def _begin_message(self, data: bytes, position: int) -> int:
@@ -174,7 +175,7 @@ class HTTPProtocol(RunningConnection):
         if end > 3:
             self._begin_with_more(data[position:end], data, end)
             return end
-        self._state = State.HEAD
+        self._state = HEAD
         self._head = HeadBuffer(self._settings.limits)
         self.deadline = self._settings.now + self._settings.timeouts.header
         self._continue_head(data[position:])
@@ -202,27 +203,32 @@ class HTTPProtocol(RunningConnection):
 
     def _begin_request(self, data: bytes) -> None:
         settings = self._settings
-        self._state = State.ANSWERING
+        self._state = ANSWERING
         self.deadline = NEVER
         request = self._request = settings.reader.read(data)
         request.connection = answer = self._answer = RequestConnection(self, request, settings.keeps_alive)
-        self._context = settings.context.copy()
+        context = self._context = settings.context.copy()
         has_body = request.content_length or request.chunked
         if has_body:
             self._body_due = True
             answer.expect_body()
         try:
             endpoint = self._endpoint = settings.source.find_endpoint(request)
+            if self._answer is not answer:
+                return  # it was answered while its endpoint was looked for
+            if not has_body:
+                # As `_run` does it; on everybody's way.
+                coroutine = context.run(endpoint.run)
+                if coroutine is not None:
+                    self._start(coroutine, context, answer)
+                return
         except HTTPInputError as error:
-            raise as_refusal(error) from error
+            self._refuse_unless_answered(answer, as_refusal(error))
+            return
         except Exception as error:  # noqa: BLE001 - whatever an application raises
             self._fail(answer, error)
             return
-        if self._answer is not answer:
-            return  # it was answered while its endpoint was looked for
-        if not has_body:
-            self._run(endpoint)
-        elif isinstance(endpoint, StreamingEndpoint):
+        if isinstance(endpoint, StreamingEndpoint):
             self._run(endpoint)
             self._begin_upload(endpoint, request)
         else:
@@ -231,7 +237,7 @@ class HTTPProtocol(RunningConnection):
     def _begin_body(self, endpoint: Endpoint, request: HTTPServerRequest, answer: RequestConnection) -> None:
         self._body = self.read_body(endpoint, request)
         self._collected = Collector(request.content_length)
-        self._state = State.BODY
+        self._state = BODY
         self.set_body_timeout(answer, self._settings.timeouts.body)
         if request.expect_continue and self._ahead is None:
             self.send(CONTINUE)
@@ -253,7 +259,7 @@ class HTTPProtocol(RunningConnection):
         assert answer is not None
         request.body = collected.whole()
         self._body_complete(answer)
-        self._state = State.ANSWERING
+        self._state = ANSWERING
         rest = body.rest
         if rest:
             self._join_writes()
@@ -265,7 +271,7 @@ class HTTPProtocol(RunningConnection):
     def _continue_pending(self) -> None:
         """Go on with a body of many small chunks, now that other connections have had their turn."""
         body = self._body
-        if body is None or not body.pending or self._state is not State.BODY:
+        if body is None or not body.pending or self._state is not BODY:
             return
         try:
             rest = self._continue_body(b"")
@@ -280,7 +286,7 @@ class HTTPProtocol(RunningConnection):
         """Keep what came while nobody could take it, and stop reading when it is too much."""
         if self._upload is not None:
             self._upload.feed(data)
-        elif self._state is not State.LINGERING and self._state is not State.DETACHED:
+        elif self._state is not LINGERING and self._state is not DETACHED:
             self._held = self._held + data if self._held else data
             if len(self._held) > self._settings.read_ahead:
                 self.pause_reading()
@@ -288,7 +294,7 @@ class HTTPProtocol(RunningConnection):
     def _resume(self) -> None:
         """Go on with what was held, unless something has to be waited for."""
         state = self._state
-        if self._writing_paused or not (state is State.IDLE or state is State.HEAD or state is State.BODY):
+        if self._writing_paused or not (state is IDLE or state is HEAD or state is BODY):
             return
         held, self._held = self._held, b""
         if held:
@@ -303,14 +309,14 @@ class HTTPProtocol(RunningConnection):
 
     def response_finished(self, answer: RequestConnection) -> None:
         """A request has been answered. Called by its `RequestConnection`."""
-        if answer is not self._answer or self._state is State.CLOSED:
+        if answer is not self._answer or self._state is CLOSED:
             return
         if self._body_due or not answer.keep_alive:
             # Of a body that nobody wants the rest is not waited for: the connection ends with this response.
             self._end(linger=self._body_due or bool(self._held) or self._ahead is not None or answer.may_be_followed)
             return
         self._answer = self._request = self._endpoint = self._context = None
-        self._state = State.IDLE
+        self._state = IDLE
         self.deadline = self._settings.idle_deadline
         if self._held:
             self._loop.call_soon(self._resume, context=self._settings.context)

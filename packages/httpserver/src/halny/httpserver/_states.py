@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Final
 
 
 class State(Enum):
@@ -34,3 +35,13 @@ class State(Enum):
     """Nothing: the transport belongs to somebody else."""
     CLOSED = auto()
     """Nothing: the connection is gone."""
+
+
+# By themselves, for a module's name is found ten times as fast as a member of an enumeration.
+ANSWERING: Final = State.ANSWERING
+BODY: Final = State.BODY
+CLOSED: Final = State.CLOSED
+DETACHED: Final = State.DETACHED
+HEAD: Final = State.HEAD
+IDLE: Final = State.IDLE
+LINGERING: Final = State.LINGERING

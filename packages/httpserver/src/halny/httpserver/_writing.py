@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from halny.iostream import StreamClosedError
 
 from ._sendfile import FileSender
-from ._states import State
+from ._states import CLOSED, DETACHED, IDLE, State
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -101,7 +101,7 @@ class WritingConnection(asyncio.Protocol):
         self._loop = loop
         self._settings = settings
         self._peer = peer
-        self._state = State.IDLE
+        self._state: State = IDLE
         self._held = b""
         self._ahead: tuple[bytes, int] | None = None
         self._head: HeadBuffer | None = None
@@ -130,7 +130,7 @@ class WritingConnection(asyncio.Protocol):
             if len(data) >= MAX_JOINED_SIZE:
                 self._flush()
                 self._out = []
-        elif self._state is not State.CLOSED:
+        elif self._state is not CLOSED:
             try:
                 self._transport.write(data)
             except RuntimeError:
@@ -186,7 +186,7 @@ class WritingConnection(asyncio.Protocol):
     @property
     def is_gone(self) -> bool:
         """Whether the connection is closed, or about to be."""
-        return self._state is State.CLOSED or self._transport.is_closing()
+        return self._state is CLOSED or self._transport.is_closing()
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -210,19 +210,19 @@ class WritingConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Let the peer wait; the reverse of `resume_reading`."""
-        if not self._reading_paused and self._state is not State.CLOSED:
+        if not self._reading_paused and self._state is not CLOSED:
             self._reading_paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take bytes from the peer again."""
-        if self._reading_paused and self._state is not State.CLOSED:
+        if self._reading_paused and self._state is not CLOSED:
             self._reading_paused = False
             self._transport.resume_reading()
 
     def abort(self) -> None:
         """Close the connection at once; what has not been sent is lost."""
-        if self._state is not State.CLOSED and self._state is not State.DETACHED:
+        if self._state is not CLOSED and self._state is not DETACHED:
             self._out = None
             self._transport.abort()
 

@@ -272,7 +272,7 @@ class Application(ReversibleRouter):
         if "log_function" in self.settings:
             self.settings["log_function"](handler)
             return
-        status = handler.get_status()
+        status = handler._status_code  # pyright: ignore[reportPrivateUsage] - on everybody's way
         level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
         if access_log.isEnabledFor(level):
             milliseconds = 1000.0 * handler.request.request_time()

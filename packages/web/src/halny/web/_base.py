@@ -23,10 +23,11 @@ class HandlerBase:
     path_kwargs: dict[str, Any]
     """The keyword arguments from the path."""
 
-    # State that starts out the same for every request lives on the class until it changes.
-    _finished = False
-    _headers_written = False
-    _auto_finish = True
+    # All is set for each object, and nothing is a default of the class: what an object may or may not have is slow to
+    # set and to find.
+    _finished: bool
+    _headers_written: bool
+    _auto_finish: bool
     _transforms: list[OutputTransform]
 
     @property

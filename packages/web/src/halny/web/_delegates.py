@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from halny.http import Endpoint, HTTPMessageDelegate, HTTPServerRequest, StreamingEndpoint
 
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from ._application import Application
     from ._handler import RequestHandler
     from ._routing import Router
+    from ._transforms import OutputTransform
+
+
+_NONE: Final[list[OutputTransform]] = []
 
 
 class _Call:
     """A handler class and what it is to be called with."""
 
-    handler: RequestHandler | None = None
-    """The handler, once it is made."""
-    max_body_size: int | None = None
+    max_body_size: int | None
     """How many bytes of body the request may have, or None for the server's own limit."""
 
     def __init__(
@@ -49,12 +51,14 @@ class _Call:
         self.handler_kwargs = handler_kwargs
         self.path_args = path_args
         self.path_kwargs = path_kwargs
-        if handler_class.max_body_size is not None:
-            self.max_body_size = handler_class.max_body_size
+        self.max_body_size = handler_class.max_body_size
+        self.handler: RequestHandler | None = None
 
-    def execute(self) -> Coroutine[Any, Any, None] | None:
-        """Make the handler and run it."""
+    def run(self) -> Coroutine[Any, Any, None] | None:
+        """Make the handler and run it; see `Endpoint.run`."""
         application, request = self.application, self.request
+        if "&" in request.query:  # else there is one argument at most
+            request.check_arguments()
         if application.forgets_versions:
             application.static_handler_class.reset()
         handler_class, handler_kwargs = self.handler_class, self.handler_kwargs
@@ -63,7 +67,7 @@ class _Call:
             if handler_kwargs
             else handler_class(application, request)
         )
-        transforms = [transform(request) for transform in application.transforms] if application.transforms else []
+        transforms = [transform(request) for transform in application.transforms] if application.transforms else _NONE
         if handler_class._execute is not ORIGINAL_EXECUTE:  # pyright: ignore[reportPrivateUsage] - which may be replaced
             return handler._execute(transforms, *self.path_args, **self.path_kwargs)  # pyright: ignore[reportPrivateUsage]
         return handler.start(transforms, self.path_args, self.path_kwargs)
@@ -96,22 +100,10 @@ async def _wait_for(handler: RequestHandler, taken: Awaitable[None]) -> None:
 class HandlerEndpoint(_Call, Endpoint):
     """Runs a handler on a whole message."""
 
-    def run(self) -> Coroutine[Any, Any, None] | None:
-        """See `Endpoint.run`."""
-        request = self.request
-        if "&" in request.query:  # else there is one argument at most
-            request.check_arguments()
-        return self.execute()
-
 
 @final
 class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
     """Runs a handler that takes its request's body in a stream."""
-
-    def run(self) -> Coroutine[Any, Any, None] | None:
-        """See `Endpoint.run`."""
-        self.request.check_arguments()
-        return self.execute()
 
     def wait_for_body(self) -> Awaitable[None] | None:
         """See `StreamingEndpoint.wait_for_body`."""
@@ -155,7 +147,6 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
                 set_limit(self.max_body_size)
         if not self.handler_class.streams_request_body:
             return None
-        self.request.check_arguments()
         self._run()
         assert self.handler is not None
         return self._context.run(self.handler.prepared)
@@ -175,7 +166,6 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
             return
         request = self.request
         request.body = b"".join(self._pieces)
-        request.check_arguments()
         self._run()
 
     def on_connection_close(self) -> None:
@@ -183,7 +173,7 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
         self._context.run(super().on_connection_close)
 
     def _run(self) -> None:
-        coroutine = self._context.run(self.execute)
+        coroutine = self._context.run(self.run)
         if coroutine is not None:
             self._start(coroutine)
 

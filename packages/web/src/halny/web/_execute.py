@@ -87,7 +87,8 @@ class Execution(Errors, Security):
         Returns:
             The rest of the way, or None where the request is answered.
         """
-        self._transforms = transforms
+        if transforms:
+            self._transforms = transforms
         try:
             request = self.request
             method = request.method
@@ -130,15 +131,11 @@ class Execution(Errors, Security):
         if result is not None:
             return self._continue_from_method(result)
         if self._auto_finish and not self._finished:
-            self._finish_by_itself()
+            if type(self).finish is _ORIGINAL_FINISH:
+                self._finish()  # nobody sees the future that `finish` would return
+            else:
+                self.finish()
         return None
-
-    def _finish_by_itself(self) -> None:
-        """Finish where the handler has not; nobody sees the future that `finish` would return."""
-        if type(self).finish is _ORIGINAL_FINISH:
-            self._finish()
-        else:
-            self.finish()
 
     async def _continue_from_prepare(self, result: Awaitable[None] | None) -> None:
         try:
@@ -159,7 +156,10 @@ class Execution(Errors, Security):
         try:
             await _checked(result, self, self.request.method.lower())
             if self._auto_finish and not self._finished:
-                self._finish_by_itself()
+                if type(self).finish is _ORIGINAL_FINISH:
+                    self._finish()
+                else:
+                    self.finish()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
             self._handle_awaited(error)
 

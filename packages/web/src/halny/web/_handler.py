@@ -37,8 +37,14 @@ class RequestHandler(Execution, Templates):
     """How many bytes a request's body may have for this handler, or None for the server's limit."""
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
+        # In one piece, as it is on every request's way: what the parts of a handler begin with.
         self.application = application
         self.request = request
+        self._finished = False
+        self._headers_written = False
+        self._auto_finish = True
+        self._transforms = []
+        self._new_cookie = None
         self.clear()
         result: object = self.initialize(**kwargs) if kwargs else self.initialize()
         if result is not None and inspect.isawaitable(result):

@@ -63,13 +63,17 @@ class _Defaults:
     def at(self, now: float) -> _Defaults:
         """Return the defaults of this second."""
         if not self.begin <= now < self.end:
-            second = int(now)
-            self.begin, self.end = float(second), second + 1.0
-            self.date = format_timestamp(second)
-            self.heads = {
-                kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {self.date}\r\n" for kind in (HTML, JSON)
-            }
+            self.renew(now)
         return self
+
+    def renew(self, now: float) -> None:
+        """Make the defaults of another second."""
+        second = int(now)
+        self.begin, self.end = float(second), second + 1.0
+        self.date = format_timestamp(second)
+        self.heads = {
+            kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {self.date}\r\n" for kind in (HTML, JSON)
+        }
 
 
 _defaults: Final = _Defaults()
@@ -78,13 +82,13 @@ _defaults: Final = _Defaults()
 class Response(HandlerBase):
     """The part of `RequestHandler` that makes the response."""
 
-    _status_code = 200
-    _reason = "OK"
-    _content_type = HTML
+    _status_code: int
+    _reason: str
+    _content_type: str
     _write_buffer: list[bytes]
-    _new_cookie: dict[str, SetCookie] | None = None
+    _new_cookie: dict[str, SetCookie] | None
     """The cookies that this response sets, by name. An error page keeps them."""
-    _header_fields: HTTPHeaders | None = None
+    _header_fields: HTTPHeaders | None
     """The headers, as soon as somebody has asked for them; see `_headers`."""
 
     # Status and headers
@@ -357,7 +361,10 @@ class Response(HandlerBase):
         request = self.request
         connection = request.connection
         assert connection is not None
-        head = _defaults.at(time.time()).heads[self._content_type]
+        now = time.time()
+        if not _defaults.begin <= now < _defaults.end:
+            _defaults.renew(now)
+        head = _defaults.heads[self._content_type]
         if status == 200 and (request.method == "GET" or request.method == "HEAD"):
             etag = f'"{_sha1(body, usedforsecurity=False).hexdigest()}"'
             if request.is_conditional and self._matches_etag(etag):
