@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from halny.web._static_memory import TRUSTED_TIME, SmallFile, SmallFiles
+from halny.web._static_memory import SmallFile, SmallFiles
 from halny.web._static_versions import SETTLING_TIME, VersionCache, is_settled, mark_of, version_of_metadata
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ def test_a_file_is_trusted_only_for_a_moment(tmp_path: Path, monkeypatch: pytest
     files = SmallFiles()
     file, stat = make(tmp_path / "a")
     files.keep("/root", "a", file, stat, 100_000)
-    monkeypatch.setattr(time, "monotonic", lambda: file.opened_at + TRUSTED_TIME + 0.1)
-    assert files.find("/root", "a") is None
+    for seconds, is_found in ((0.9, True), (1.1, False), (0.9, False)):  # once it is not, it is forgotten
+        monkeypatch.setattr(time, "monotonic", lambda: file.opened_at + seconds)  # noqa: B023
+        assert (files.find("/root", "a") is file) == is_found
 
 
 def test_a_file_that_has_just_been_changed_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +89,27 @@ def test_the_oldest_files_are_forgotten_when_there_are_too_many(tmp_path: Path) 
     for number in range(30):  # small ones count too, whoever makes up their names
         files.keep("/root", f"./{number}", file, stat, 12_000)
     assert sum(files.find("/root", f"./{number}") is not None for number in range(30)) == 11
+
+
+def test_files_may_have_as_many_bytes_as_the_limit_says(tmp_path: Path) -> None:
+    files = SmallFiles()
+    for _ in range(2):
+        file, stat = make(tmp_path / "a", bytes(12_000))
+        files.keep("/root", "a", file, stat, 12_000)
+        assert files.find("/root", "a") is file
+        too_large, stat = make(tmp_path / "b", bytes(12_001))
+        files.keep("/root", "b", too_large, stat, 12_000)
+        assert files.find("/root", "b") is None
+        assert files.find("/root", "a") is file, "what is too large takes nobody's place"
+        files.clear()
+
+
+def test_each_file_counts_as_a_kibibyte_at_least(tmp_path: Path) -> None:
+    files = SmallFiles()
+    file, stat = make(tmp_path / "a", b"")
+    for name in "abcd":
+        files.keep("/root", name, file, stat, 3 * 1024)
+        assert files.find("/root", "a") is (None if name == "d" else file)
 
 
 def test_a_file_that_is_kept_again_counts_once(tmp_path: Path) -> None:
