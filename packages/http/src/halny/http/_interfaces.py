@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class HTTPConnection(ABC):
     """Takes the response to one request."""
 
+    __slots__ = ()
+
     @abstractmethod
     def write_headers(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
@@ -158,6 +160,8 @@ class HTTPServerConnectionDelegate:
 class Endpoint(ABC):
     """Answers one request."""
 
+    __slots__ = ()
+
     max_body_size: int | None = None
     """How many bytes of body this request may have, or None for the server's own limit."""
 
@@ -175,6 +179,8 @@ class Endpoint(ABC):
 class StreamingEndpoint(Endpoint):
     """Answers one request and takes its body as it comes; `run` is called when the head is complete."""
 
+    __slots__ = ()
+
     @abstractmethod
     def wait_for_body(self) -> Awaitable[None] | None:
         """Return what ends when the body may come. `100 Continue` is sent then, where the peer waits for it."""
@@ -190,6 +196,8 @@ class StreamingEndpoint(Endpoint):
 
 class EndpointSource(ABC):
     """Finds what answers a request when its head is complete."""
+
+    __slots__ = ()
 
     @abstractmethod
     def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:

@@ -117,8 +117,8 @@ class HTTPServerRequest:
     upgrade: str
     """The value of `Upgrade` where `Connection` names it, lower-cased, else empty."""
 
-    _section: bytes | None
-    """The header lines as they were received, separated by CRLF; None for a request that was not received."""
+    _head: bytes | None
+    """The head as it was received; None for a request that was not received."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class HTTPServerRequest:
         self.is_conditional = "If-None-Match" in self.headers
         self.content_length, self.chunked, self.keep_alive = 0, False, True
         self.expect_continue, self.upgrade = False, ""
-        self._section = None
+        self._head = None
         self._start_time = time.time()
         self._finish_time: float | None = None
 
@@ -172,8 +172,8 @@ class HTTPServerRequest:
     @cached_property
     def headers(self) -> HTTPHeaders:
         """The header fields."""
-        section = self._section
-        return HTTPHeaders.from_section(section) if section is not None else HTTPHeaders()
+        head = self._head
+        return HTTPHeaders() if head is None else HTTPHeaders.from_section(head[head.index(b"\n") + 1 : -4])
 
     @cached_property
     def host_name(self) -> str:
@@ -232,17 +232,17 @@ class HTTPServerRequest:
         Args:
             names: the names in lower case. Where one occurs anywhere in the head, even in a value, nothing is sure.
         """
-        section = self._section
-        if section is None or "headers" in self.__dict__:
+        head = self._head
+        if head is None or "headers" in self.__dict__:
             return not any(name.decode("ascii") in self.headers for name in names)
-        section = section.lower()
+        head = head.lower()
         # A list costs half of a generator, and `find` half of `in`, which first tries its operand as a number.
-        return not any([section.find(name) >= 0 for name in names])  # noqa: C419
+        return not any([head.find(name) >= 0 for name in names])  # noqa: C419
 
     @property
     def has_body(self) -> bool:
         """Whether the head announces a body."""
-        if self._section is not None:
+        if self._head is not None:
             return self.chunked or self.content_length > 0
         headers = self.headers
         return bool(self.body) or "Transfer-Encoding" in headers or headers.get("Content-Length", "0").strip("0") != ""
@@ -311,11 +311,11 @@ class ReceivedRequest(HTTPServerRequest):
     Args:
         method: the method.
         uri: the request target in origin form, or `*`.
-        section: the header lines, separated by CRLF, as `HTTPHeaders.from_section` takes them.
+        head: the head, whose first line is the request line.
         host: the value of `Host`, if there is one.
     """
 
-    def __init__(self, method: str, uri: str, section: bytes, host: str | None) -> None:
+    def __init__(self, method: str, uri: str, head: bytes, host: str | None) -> None:
         self.method = method
         self.uri = uri
         self.path, _, self.query = uri.partition("?")
@@ -329,7 +329,7 @@ class ReceivedRequest(HTTPServerRequest):
         self.expect_continue = False
         self.is_conditional = False
         self.upgrade = ""
-        self._section = section
+        self._head = head
         self._start_time = time.time()
         self._finish_time = None
 

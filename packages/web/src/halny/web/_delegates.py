@@ -33,6 +33,11 @@ _NONE: Final[list[OutputTransform]] = []
 class _Call:
     """A handler class and what it is to be called with."""
 
+    __slots__ = (
+        "application", "handler", "handler_class", "handler_kwargs", "max_body_size", "path_args", "path_kwargs",
+        "request",
+    )  # fmt: skip
+
     max_body_size: int | None
     """How many bytes of body the request may have, or None for the server's own limit."""
 
@@ -100,10 +105,14 @@ async def _wait_for(handler: RequestHandler, taken: Awaitable[None]) -> None:
 class HandlerEndpoint(_Call, Endpoint):
     """Runs a handler on a whole message."""
 
+    __slots__ = ()
+
 
 @final
 class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
     """Runs a handler that takes its request's body in a stream."""
+
+    __slots__ = ()
 
     def wait_for_body(self) -> Awaitable[None] | None:
         """See `StreamingEndpoint.wait_for_body`."""
@@ -123,6 +132,8 @@ class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
 @final
 class HandlerDelegate(_Call, HTTPMessageDelegate):
     """Runs a handler in the delegate way."""
+
+    __slots__ = ("_context", "_pieces", "_tasks")
 
     def __init__(self, *args: Any) -> None:
         _Call.__init__(self, *args)
