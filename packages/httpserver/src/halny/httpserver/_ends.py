@@ -64,15 +64,36 @@ class ConnectionEnds(WritingConnection):
 
     def close(self) -> None:
         """Close the connection; what has been written is still sent, and no further request is read."""
-        if self._state is not State.CLOSED and self._state is not State.DETACHED:
-            if self._answer is not None:
-                self._answer.no_keep_alive = True
-            elif self._state is State.IDLE:
-                self._state = State.LINGERING
-                self._held = b""
-            self._flush()
-            self._transport.close()
-            self.deadline = self._settings.now + 1.0  # a peer that does not take the rest is not waited for
+        state = self._state
+        if state is State.CLOSED or state is State.DETACHED or self._transport.is_closing():
+            return
+        is_sending = not (state is State.IDLE or state is State.ANSWERING) or self._body_due or bool(self._held)
+        self._flush()
+        if is_sending or self._ahead is not None or self._transport.can_write_eof():
+            self._leave_to_linger()
+            return
+        # With TLS a half can't be closed, and the peer would not see the end: so it is closed where that does no harm.
+        self._transport.close()
+        self._read_no_more()
+        self.deadline = self._settings.now + 1.0  # a peer that does not take the rest is not waited for
+
+    def _leave_to_linger(self) -> None:
+        """End the connection now, and let somebody else end its transport."""
+        from ._lingering import ClosedTransport, Lingering  # which knows this module
+
+        transport, self._transport = self._transport, ClosedTransport()
+        Lingering(self._loop, self._settings, transport, self.context).begin()
+        self._settings.connections.discard(self)  # it counts in this one's place
+        self._read_no_more()
+        self.deadline = NEVER
+        self._loop.call_soon(self.connection_lost, None)
+
+    def _read_no_more(self) -> None:
+        if self._answer is not None:
+            self._answer.no_keep_alive = True
+        if self._state is not State.ANSWERING:  # an answer's endpoint is still to be told
+            self._state = State.LINGERING
+            self._held = b""
 
     def close_for(self, answer: RequestConnection) -> None:
         """Close the connection in the name of a request, unless it serves another one by now."""
