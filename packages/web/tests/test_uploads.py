@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from halny.web import Application, HTTPError, RequestHandler, UploadHandler, stream_request_body
+from halny.web._static_content import in_thread
 
 from ._helpers import Answer, DelegateApplication, request, serving
 
@@ -103,6 +104,7 @@ class Limited(Upload):
         (("Content-Type: multipart/form-data",), form(), 400),
         (("Content-Type: multipart/form-data; boundary=\xe9",), form(), 400),
         (("Content-Type: multipart/form-data; boundary=a; boundary=b",), form(), 400),
+        (("Content-Type: multipart/form-data; boundary=XX; boundary=XX",), form(part("b", b"1")), 400),
         (("Content-Type: text/plain",), b"text", 415),
         ((), b"text", 415),
         ((MULTIPART, "Content-Encoding: gzip"), b"text", 415),
@@ -147,6 +149,22 @@ async def test_a_body_over_the_handlers_limit_gets_a_page() -> None:
         assert (await server.ask("POST", "/large", body=b"x" * 5001)).status == 413
 
 
+async def test_fields_are_arguments_even_where_arguments_were_looked_at_before() -> None:
+    calls: list[object] = []
+
+    class Early(Upload):
+        def prepare(self) -> None:
+            calls.append(self.get_arguments("a"))
+            calls.append(dict(self.request.arguments))
+
+        def on_finish(self) -> None:
+            calls.append("on_finish")
+
+    answer = await ask(Early, form(part("a", b"1")))
+    assert answer.text == '{"files": {}, "a": ["query", "1"], "b": []}'
+    assert calls == [["query"], {"a": [b"query"]}, "on_finish"]
+
+
 async def test_who_may_not_upload_is_refused_before_the_body() -> None:
     class Closed(Upload):
         async def prepare(self) -> None:
@@ -157,6 +175,118 @@ async def test_who_may_not_upload_is_refused_before_the_body() -> None:
         head = request("POST", "/", [MULTIPART, "Expect: 100-continue", "Content-Length: 1000000"])
         raw = await server.send(head)
     assert raw.startswith(b"HTTP/1.1 401 ")
+
+
+async def test_a_file_is_not_closed_while_a_thread_writes_to_it(tmp_path: Path) -> None:
+    """The client leaves while its second piece is written: only then is the file dropped, and nothing written after."""
+    first, second, dropped = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    go_on = threading.Event()
+    errors: list[BaseException | None] = []
+    handlers: list[UploadHandler] = []
+
+    class Slow(UploadHandler):
+        spool_size = 10
+        upload_directory = str(tmp_path)
+
+        def data_received(self, chunk: bytes) -> Any:
+            handlers.append(self)
+            (second if first.is_set() else first).set()
+            return super().data_received(chunk)
+
+        def _feed(self, chunk: bytes) -> None:
+            if len(handlers) == 2:
+                go_on.wait()
+            try:
+                super()._feed(chunk)
+            except BaseException as error:
+                errors.append(error)
+                raise
+            errors.append(None)
+
+        def connection_closed(self) -> None:
+            super().connection_closed()
+            go_on.set()
+
+        def _drop_if_put_off(self) -> None:
+            super()._drop_if_put_off()
+            if len(errors) == 2:
+                dropped.set()
+
+    async with serving(Application([("/", Slow)])) as server:
+        _, writer = await server.open()
+        writer.write(request("POST", "/", [MULTIPART, "Content-Length: 1000000"]) + part("file", b"x" * 1000, "f"))
+        async with asyncio.timeout(10):
+            await first.wait()
+            writer.write(part("file", b"y" * 1000, "g"))
+            await second.wait()
+            writer.transport.abort()
+            await dropped.wait()
+        handler = handlers[0]
+        reader = handler._reader  # pyright: ignore[reportPrivateUsage]
+        assert reader is not None
+        with pytest.raises(ValueError, match="the reader is closed"):
+            reader.feed(b"")
+        late = UploadHandler.data_received(handler, b"what comes late")
+        assert late is not None
+        await late
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)  # the server's task ends in one of the next turns
+    assert errors == [None, None]
+
+
+async def test_a_client_that_leaves_takes_its_half_of_a_file_with_it() -> None:
+    """At once, though the handler has still something else to wait for."""
+    fed, gone = asyncio.Event(), asyncio.Event()
+    readers: list[Any] = []
+
+    class Waiting(UploadHandler):
+        async def data_received(self, chunk: bytes) -> None:
+            assert super().data_received(chunk) is None
+            fed.set()
+            await gone.wait()
+
+        def on_connection_close(self) -> None:
+            readers.append(self._reader)
+            with pytest.raises(ValueError, match="the reader is closed"):
+                readers[0].feed(b"")
+            gone.set()
+
+    async with serving(Application([("/", Waiting)])) as server:
+        _, writer = await server.open()
+        writer.write(request("POST", "/", [MULTIPART, "Content-Length: 1000000"]) + part("file", b"x", "f"))
+        async with asyncio.timeout(10):
+            await fed.wait()
+            writer.transport.abort()
+            await gone.wait()
+            while len(asyncio.all_tasks()) > 1:
+                await asyncio.sleep(0)  # the server's task ends in one of the next turns
+    assert readers != [None]
+
+
+async def test_a_client_that_leaves_later_does_not_take_the_file_from_the_handler() -> None:
+    begun, gone, read = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    contents: list[bytes] = []
+
+    class Working(UploadHandler):
+        async def post(self) -> None:
+            begun.set()
+            await gone.wait()
+            contents.append(self.form.files["file"][0].file.read())
+            read.set()
+
+        def on_connection_close(self) -> None:
+            gone.set()
+
+    async with serving(Application([("/", Working)])) as server:
+        _, writer = await server.open()
+        writer.write(request("POST", "/", [MULTIPART], form(part("file", b"content", "f"))))
+        async with asyncio.timeout(10):
+            await begun.wait()
+            writer.transport.abort()
+            await read.wait()
+            while len(asyncio.all_tasks()) > 1:
+                await asyncio.sleep(0)
+    assert contents == [b"content"]
 
 
 async def test_a_client_that_leaves_in_the_middle(tmp_path: Path) -> None:
@@ -255,3 +385,31 @@ async def test_what_data_received_raises_is_answered(
         with expect_log("halny.general", "422 POST / .*on purpose", count=1):
             answer = await server.ask("POST", "/", body=b"x" * 100_000)
     assert answer.status == 422
+
+
+async def test_limits_to_the_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is as large as a limit passes, and as long as everything fits into memory no thread has to help."""
+    threads: list[object] = []
+
+    async def count(function: Any, *args: Any) -> Any:
+        threads.append(function)
+        return await in_thread(function, *args)
+
+    monkeypatch.setattr("halny.web._uploads.in_thread", count)
+    fields = form(part("b", b"x" * 99))  # and a byte for the name
+
+    class Exact(Upload):
+        max_fields_size = 100
+        max_file_size = 200
+        spool_size = len(fields)
+
+    assert (await ask(Exact, fields)).status == 200
+    assert threads == []
+    assert (await ask(Exact, form(part("file", b"x" * 200, "f")))).status == 200
+    assert threads
+
+
+def test_limits_are_those_that_are_documented() -> None:
+    limits = (UploadHandler.max_fields_size, UploadHandler.max_file_size, UploadHandler.spool_size)
+    assert limits == (2 * 1024**2, None, 256 * 1024)
+    assert UploadHandler.upload_directory is None
