@@ -103,7 +103,9 @@ def _judge(reader: HeadReader, head: bytes) -> object:
     assert head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"), "a line that not everybody sees as one"
     assert accepted.uri.isprintable(), accepted.uri
     assert not (accepted.chunked and accepted.content_length), "two framings"
-    return vars(accepted)
+    return {name: value for name, value in vars(accepted).items() if name != "_start_time"} | {
+        "headers": list(accepted.headers.get_all())
+    }
 
 
 def fuzz_heads(data: bytes, source: random.Random) -> None:
