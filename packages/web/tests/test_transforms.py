@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import random
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
-from halny.http import HTTPHeaders, HTTPServerRequest, decode_content, supported_codings
+from halny.http import ContentEncoder, HTTPHeaders, HTTPServerRequest, decode_content, supported_codings
 from halny.web import (
     Application,
     BestContentEncoding,
@@ -32,7 +34,7 @@ class Page(RequestHandler):
     def get(self, how: str = "") -> None:
         self.set_header("Content-Type", self.get_argument("type", "text/plain"))
         self.set_status(int(self.get_argument("status", "200")))
-        for name in ("Vary", "Content-Encoding", "Content-Range"):
+        for name in ("Vary", "Content-Encoding", "Content-Range", "Etag"):
             if self.get_argument(name, ""):
                 self.set_header(name, self.get_argument(name))
         size = int(self.get_argument("size", "5000"))
@@ -128,6 +130,13 @@ async def test_vary(varies: str, expected: str) -> None:
         assert (await server.get(f"/?Vary={varies}")).header("Vary") == expected
 
 
+@pytest.mark.parametrize(("etag", "sent"), [('"x"', 'W/"x"'), ('W/"x"', 'W/"x"')])
+async def test_an_etag_becomes_a_weak_one_once(etag: str, sent: str) -> None:
+    async with serving(app()) as server:
+        answer = await server.get(f"/?Etag={quote(etag)}", "Accept-Encoding: gzip")
+    assert (answer.header("Content-Encoding"), answer.header("Etag")) == ("gzip", sent)
+
+
 async def test_conditional_requests_still_match() -> None:
     async with serving(app()) as server:
         etag = (await server.get("/", "Accept-Encoding: gzip")).header("Etag")
@@ -143,6 +152,16 @@ async def test_responses_without_a_body() -> None:
         head = await server.ask("HEAD", "/", ["Accept-Encoding: gzip"])
         whole = await server.get("/", "Accept-Encoding: gzip")
         assert (head.body, head.header("Content-Length")) == (b"", whole.header("Content-Length"))
+
+
+@pytest.mark.parametrize(
+    ("status", "is_encoded"), [(100, False), (199, False), (200, True), (204, False), (304, False)]
+)
+def test_a_flushed_head_without_a_body_is_left_alone(status: int, is_encoded: bool) -> None:
+    request = HTTPServerRequest("GET", "/", headers=HTTPHeaders({"Accept-Encoding": "gzip"}))
+    transform, headers = GZipContentEncoding(request), HTTPHeaders({"Content-Type": "text/plain"})
+    _, _, chunk = transform.transform_first_chunk(status, headers, b"", False)
+    assert ("Content-Encoding" in headers, bool(chunk), transform.is_active) == (is_encoded,) * 3
 
 
 async def test_settings_and_transforms() -> None:
@@ -164,6 +183,24 @@ async def test_one_coding_alone() -> None:
             assert answer.header("Content-Encoding") == coding
             others = ", ".join(other for other in kinds if other != coding)
             assert (await server.get("/", f"Accept-Encoding: {others}")).header("Content-Encoding") is None
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_levels(coding: str) -> None:
+    request = HTTPServerRequest("GET", "/", headers=HTTPHeaders({"Accept-Encoding": coding}))
+    text = random.Random(1).choices(["wind ", "gale ", "storm ", "breeze "], k=10_000)
+    page = "".join(text).encode()
+    attribute = {"gzip": "GZIP_LEVEL", "br": "BROTLI_LEVEL", "zstd": "ZSTD_LEVEL"}[coding]
+    for level in (None, 1, 9):
+        members = {} if level is None else {attribute: level}
+        transform = type("Transform", (BestContentEncoding,), members)(request)
+        _, _, sent = transform.transform_first_chunk(200, HTTPHeaders({"Content-Type": "text/plain"}), page, True)
+        assert sent == ContentEncoder(coding, level=level).finish(page)
+    assert (GZipContentEncoding.GZIP_LEVEL, GZipContentEncoding.BROTLI_LEVEL, GZipContentEncoding.ZSTD_LEVEL) == (
+        6,
+        4,
+        3,
+    )
 
 
 async def test_attributes_that_subclasses_change() -> None:
