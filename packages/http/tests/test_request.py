@@ -402,3 +402,16 @@ def test_start_lines_take_linear_time(line: str) -> None:
             parse_response_start_line(line)
 
     assert seconds(run) < LIMIT
+
+
+def test_find_argument_is_what_arguments_has() -> None:
+    request = received("GET /?a=1&a=2 HTTP/1.1")
+    assert request.find_argument("a") == [b"1", b"2"]
+    assert request.find_argument("b") == []
+    request.body_arguments["a"] = [b"3"]
+    assert request.find_argument("a") == request.arguments["a"] == [b"1", b"2", b"3"]
+    request.arguments["b"] = [b"4"]
+    assert request.find_argument("b") == [b"4"]
+    assert request.query_arguments == {"a": [b"1", b"2"]}
+    request.arguments = {}
+    assert request.find_argument("a") == []

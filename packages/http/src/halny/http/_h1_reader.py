@@ -146,7 +146,7 @@ class HeadReader:
         check_alone(httptools.HttpRequestParser, head)
 
     def _read_unusual(self, head: bytes, place: int) -> tuple[str, list[tuple[bytes, bytes]], str | None]:
-        """Returns the version, which is at `place`, the fields that decide, and the host; for a head of a rarer kind."""
+        """Returns the version, which is at `place`, the fields that decide, and the host: of a rarer kind of head."""
         version = _VERSIONS.get(head[place : place + 10], "")
         if not version:
             raise refused_line(head)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import time
-from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, final
 
 from ._exceptions import HTTPInputError
 from ._headers import HTTPHeaders
+from ._lazy import made_once
+from ._urls import parse_arguments, split_host_and_port
 
 if TYPE_CHECKING:
     from ._body import HTTPFile
@@ -151,58 +152,79 @@ class HTTPServerRequest:
         self.content_length, self.chunked, self.keep_alive = 0, False, True
         self.expect_continue, self.upgrade = False, ""
         self._head = None
+        self._arguments: dict[str, list[bytes]] | None = None
+        self._body_arguments: dict[str, list[bytes]] | None = None
         self._start_time = time.time()
         self._finish_time: float | None = None
 
-    @cached_property
+    @made_once
     def remote_ip(self) -> str | None:
         """The address of the client: the peer, or what a trusted proxy says."""
         return getattr(getattr(self.connection, "context", None), "remote_ip", None)
 
-    @cached_property
+    @made_once
     def protocol(self) -> str:
         """`http` or `https`: the peer's, or what a trusted proxy says."""
         return getattr(getattr(self.connection, "context", None), "protocol", "http")
 
-    @cached_property
+    @made_once
     def server_connection(self) -> object | None:
         """The connection that carried this request and may carry others."""
         return getattr(self.connection, "server_connection", None)
 
-    @cached_property
+    @made_once
     def headers(self) -> HTTPHeaders:
         """The header fields."""
         head = self._head
         return HTTPHeaders() if head is None else HTTPHeaders.from_section(head[head.index(b"\n") + 1 : -4])
 
-    @cached_property
+    @made_once
     def host_name(self) -> str:
         """The host that was asked for, in lower case and without its port."""
-        from ._urls import split_host_and_port
-
         return split_host_and_port(self.host.lower())[0]
 
-    @cached_property
+    @made_once
     def query_arguments(self) -> dict[str, list[bytes]]:
         """The arguments in the query, percent-decoded, by name."""
-        from ._urls import parse_arguments
-
         return parse_arguments(self.query) if self.query else {}
 
-    @cached_property
+    @property
     def body_arguments(self) -> dict[str, list[bytes]]:
         """The arguments in a form's body, by name."""
-        return {}
+        if self._body_arguments is None:
+            self._body_arguments = {}
+        return self._body_arguments
 
-    @cached_property
+    @body_arguments.setter
+    def body_arguments(self, arguments: dict[str, list[bytes]]) -> None:
+        self._body_arguments = arguments
+
+    @property
     def arguments(self) -> dict[str, list[bytes]]:
-        """The arguments of the query and of the body, by name."""
-        merged = {name: list(values) for name, values in self.query_arguments.items()}
-        for name, values in self.body_arguments.items():
-            merged.setdefault(name, []).extend(values)
+        """The arguments of the query and of the body, by name: a copy, made when it is first asked for."""
+        merged = self._arguments
+        if merged is None:
+            merged = self._arguments = {name: list(values) for name, values in self.query_arguments.items()}
+            for name, values in (self._body_arguments or {}).items():
+                merged.setdefault(name, []).extend(values)
         return merged
 
-    @cached_property
+    @arguments.setter
+    def arguments(self, arguments: dict[str, list[bytes]] | None) -> None:
+        self._arguments = arguments
+
+    def find_argument(self, name: str) -> list[bytes]:
+        """Return the values of an argument of the query and of the body, as `arguments` has them, or an empty list.
+
+        As long as nobody has asked for `arguments` and there is no body, nothing is copied for it.
+
+        Args:
+            name: the argument's name.
+        """
+        apart = self._arguments is None and self._body_arguments is None
+        return (self.query_arguments if apart else self.arguments).get(name, [])
+
+    @made_once
     def files(self) -> dict[str, list[HTTPFile]]:
         """The uploaded files by the names of their fields."""
         return {}
@@ -212,7 +234,7 @@ class HTTPServerRequest:
         """The cookies that the client sent."""
         return self._cookies
 
-    @cached_property
+    @made_once
     def _cookies(self) -> SimpleCookie:
         from ._cookies import parse_cookie
 
@@ -270,7 +292,7 @@ class HTTPServerRequest:
         from ._body import parse_body_arguments
 
         parse_body_arguments(content_type, self.body, self.body_arguments, self.files, self.headers)
-        vars(self).pop("arguments", None)
+        self._arguments = None
 
     _parse_body = parse_body
 
@@ -330,6 +352,8 @@ class ReceivedRequest(HTTPServerRequest):
         self.is_conditional = False
         self.upgrade = ""
         self._head = head
+        self._arguments = None
+        self._body_arguments = None
         self._start_time = time.time()
         self._finish_time = None
 

@@ -143,7 +143,7 @@ class ConnectionEnds(WritingConnection):
     def set_max_body_size(self, answer: RequestConnection, max_body_size: int) -> None:
         """Set how large the body of a request may be, while none of it has been read."""
         if answer is self._answer and self._endpoint is not None:
-            self._endpoint.max_body_size = max_body_size
+            self._endpoint.max_body_size = max_body_size  # type: ignore[misc]  # each class has a place for it
 
     def look(self, now: float) -> None:
         """Do what is due at `deadline`. Called by the server's sweep."""

@@ -29,7 +29,7 @@ from ._bodies import Collector
 from ._connection import RequestConnection
 from ._context import ConnectionContext
 from ._running import RunningConnection, as_refusal
-from ._states import ANSWERING, BODY, CLOSED, DETACHED, HEAD, IDLE, LINGERING, State
+from ._states import ANSWERING, BODY, CLOSED, DETACHED, HEAD, IDLE, LINGERING
 from ._writing import NEVER
 
 if TYPE_CHECKING:

@@ -89,6 +89,9 @@ def _shortened(reference: re.Match[str]) -> str:
     return "\ufffd" if len(digits) > 7 else f"&#{reference[1] or ''}{digits or '0'};"
 
 
+_encode = json.JSONEncoder().encode
+
+
 def json_encode(value: Any) -> str:
     """Encodes a value as JSON that is safe inside `<script>` too.
 
@@ -104,7 +107,7 @@ def json_encode(value: Any) -> str:
         TypeError: The value, or something in it, has no JSON (bytes, for one).
         ValueError: The value contains itself.
     """
-    text = json.dumps(value)
+    text = _encode(value)
     if "<" in text:
         text = _SCRIPT.sub(r"\\u003c", text.replace("</", "<\\/"))
     return text

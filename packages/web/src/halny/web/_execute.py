@@ -96,9 +96,11 @@ class Execution(Errors, Security):
                 raise HTTPError(405)
             if request.body:
                 self._parse_body()
-            self.path_args = [self._decode_path_argument(arg) for arg in args] if args else []
+            self.path_args = [None if arg is None else self.decode_argument(arg) for arg in args] if args else []
             self.path_kwargs = (
-                {name: self._decode_path_argument(arg, name) for name, arg in kwargs.items()} if kwargs else {}
+                {name: None if arg is None else self.decode_argument(arg, name=name) for name, arg in kwargs.items()}
+                if kwargs
+                else {}
             )
             if method not in SAFE_METHODS:
                 self._check_origin()
@@ -119,9 +121,6 @@ class Execution(Errors, Security):
             self.request.parse_body()
         except HTTPInputError as error:
             raise HTTPError(400, f"Invalid body: {error}") from None
-
-    def _decode_path_argument(self, value: bytes | None, name: str | None = None) -> str | None:
-        return None if value is None else self.decode_argument(value, name=name)
 
     def _call_method(self) -> Coroutine[Any, Any, None] | None:
         name = self.request.method

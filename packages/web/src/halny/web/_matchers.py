@@ -129,6 +129,7 @@ class PathMatches(Matcher):
             raise ValueError(
                 f"groups in url regexes must either be all named or all positional: {self.regex.pattern!r}"
             )
+        self._is_named = bool(self.regex.groupindex)
         self._path, self._group_count = self._find_groups()
 
     def __repr__(self) -> str:
@@ -161,11 +162,10 @@ class PathMatches(Matcher):
 
     def match_path(self, path: str) -> PathArguments | None:
         """Return the positional and the keyword arguments in a path, or None where the pattern does not match it."""
-        regex = self.regex
-        match = regex.match(path)
+        match = self.regex.match(path)
         if match is None:
             return None
-        if regex.groupindex:
+        if self._is_named:
             return [], {name: _unquote(group) for name, group in match.groupdict().items()}
         if "%" in path:
             return [_unquote(group) for group in match.groups()], {}

@@ -269,7 +269,7 @@ class RuleRouter(Router):
             if path_matcher is not None:
                 arguments = path_matcher.match_path(path)
                 if arguments is not None:
-                    return rule, *arguments
+                    return rule, arguments[0], arguments[1]
                 continue
             params = rule.matcher.match(request)
             if params is not None:

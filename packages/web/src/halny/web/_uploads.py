@@ -111,7 +111,7 @@ class UploadHandler(RequestHandler):
             raise _as_page(error) from error
         for name, values in self.form.arguments.items():
             self.request.body_arguments.setdefault(name, []).extend(values)
-        vars(self.request).pop("arguments", None)  # it is put together from both when it is asked for
+        self.request.arguments = None  # it is put together from both when it is asked for
 
     def connection_closed(self) -> None:
         """Drop what was received of a body that will never be whole."""
