@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import random
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from halny.http import HTTPServerRequest
 from tools import fuzz
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_short_run() -> None:
@@ -17,6 +23,59 @@ def test_a_short_run() -> None:
 
 def test_a_run_ends_when_its_time_is_over() -> None:
     assert fuzz.run(seed=0, seconds=0) == 0
+
+
+def nothing(_name: str) -> None: ...
+
+
+def test_without_atheris_it_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", nothing)
+    monkeypatch.setattr(sys, "argv", ["fuzz", "--atheris"])
+    with pytest.raises(SystemExit, match="2"):
+        fuzz.main()
+    assert "tools/hatch run atheris:fuzz" in capsys.readouterr().err
+
+
+STAND_IN = """
+import ast, contextlib, pathlib, sys
+
+@contextlib.contextmanager
+def instrument_imports(include):
+    assert "tools.fuzz" not in sys.modules and "halny.http" not in sys.modules
+    yield
+
+def Setup(arguments, target):
+    global options, function
+    options, function = arguments[1:], target
+
+def Fuzz():
+    assert options[0] == "-seed=7" and "-runs=5" in options and "-verbosity=0" in options, options
+    words = next(pathlib.Path(each[6:]) for each in options if each.startswith("-dict="))
+    for line in words.read_text().splitlines():
+        ast.literal_eval(line)
+    for file in sorted(pathlib.Path(options[-1]).iterdir()):
+        function(file.read_bytes())
+    if "-fails" in options:
+        function(0.5)
+"""
+"""What stands for atheris, which few environments have: it tries what a run begins with."""
+
+
+@pytest.mark.parametrize(("rest", "status"), [((), 0), (("-fails",), 1)])
+def test_what_atheris_is_told(
+    rest: tuple[str, ...],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "atheris.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert fuzz.run_atheris(seed=7, rounds=5, seconds=None, rest=["-verbosity=0", *rest]) == status
+    assert ("input 0.5" in capfd.readouterr().err) is bool(status)
 
 
 @pytest.mark.parametrize("message", fuzz.MESSAGES[:-1])

@@ -11,27 +11,34 @@ reader of chunked bodies, and a server's connection on a transport in memory. Wh
 - no request is answered twice, and none is handed over that the bytes do not hold;
 - nothing behind a refused message is read as a request, and the refusal is a whole response, and the last.
 
-With [atheris](https://github.com/google/atheris) installed, `--atheris` lets coverage lead the way; otherwise a random
-generator does. A failure prints the input that caused it, and the seed that leads to it.
+By default a random generator leads the way. Coverage does in an environment that has
+[atheris](https://github.com/google/atheris):
+
+    tools/hatch run atheris:fuzz -- --atheris --seconds 60
+
+A failure prints the input that caused it, and the seed that leads to it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
+import importlib.util
 import random
 import re
+import subprocess
 import sys
+import tempfile
 import time
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from halny.http import ChunkedBody, Endpoint, EndpointSource, HeadBuffer, HeadReader, HTTPRefusal, Limits
 from halny.httpserver._protocol import HTTPProtocol
 from halny.httpserver._settings import ServerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from halny.http import HTTPServerRequest
 
@@ -57,6 +64,9 @@ PIECES = (
 REFUSALS = frozenset({400, 408, 413, 414, 417, 431, 503, 505})
 
 ANSWER = re.compile(rb"HTTP/1\.1 ([0-9]{3}) [^\r\n]*\r\n(?:[^\r\n:]+: [^\r\n]*\r\n)*\r\n")
+
+MAX_INPUT = 1000
+"""Bytes of an input that atheris makes: with several messages, and over the limits."""
 
 LIMITS = Limits(max_header_size=400, max_header_count=12, max_target_size=100, max_body_size=64)
 """Small, so that inputs of a few hundred bytes reach them."""
@@ -327,17 +337,37 @@ def run(*, seed: int, rounds: int | None = None, seconds: float | None = None) -
     return count
 
 
-def run_atheris(arguments: list[str]) -> None:
-    """Let atheris choose the inputs; its own options are those of libFuzzer."""
-    atheris: Any = importlib.import_module("atheris")
-    atheris.instrument_all()
-    with asyncio.Runner() as runner:
+def run_atheris(*, seed: int, rounds: int | None, seconds: float | None, rest: list[str]) -> int:
+    """Let atheris choose the inputs, in a process of its own, which begins with the good messages.
 
-        def target(data: bytes) -> None:
-            one(data, random.Random(len(data)), runner)
+    Args:
+        seed: where it begins.
+        rounds: how many inputs, or None for as many as the time allows.
+        seconds: how long, or None for as long as the rounds take.
+        rest: further options, which are libFuzzer's.
 
-        atheris.Setup([sys.argv[0], *arguments], cast("Callable[[bytes], None]", target))
-        atheris.Fuzz()
+    Returns:
+        The status of the process: 0 if nothing was wrong.
+    """
+    if importlib.util.find_spec("atheris") is None:
+        print(
+            "--atheris needs atheris, which this environment has not: tools/hatch run atheris:fuzz has", file=sys.stderr
+        )
+        return 2
+    options = [f"-seed={seed % 2**32 or 1}", f"-max_len={MAX_INPUT}"]  # libFuzzer takes 0 for "anywhere"
+    if rounds is not None:
+        options.append(f"-runs={rounds}")
+    if seconds is not None:
+        options.append(f"-max_total_time={max(1, round(seconds))}")
+    with tempfile.TemporaryDirectory() as folder:
+        corpus, words = Path(folder, "corpus"), Path(folder, "words")
+        corpus.mkdir()
+        for number, message in enumerate((*MESSAGES, b"".join(MESSAGES[:2]), b"".join(MESSAGES[2:4]))):
+            (corpus / str(number)).write_bytes(message)
+        words.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in piece) + '"\n' for piece in PIECES))
+        options += [f"-dict={words}", f"-artifact_prefix={folder}/", *rest, str(corpus)]
+        command = [sys.executable, "-m", "tools.fuzz_atheris", *options]
+        return subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode
 
 
 def main() -> None:
@@ -346,15 +376,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="how many inputs to try")
     parser.add_argument("--seed", type=int, help="where to begin; by default anywhere")
     parser.add_argument("--atheris", action="store_true", help="let atheris choose; what follows -- is for it")
-    options, rest = parser.parse_known_args()
-    if options.atheris:
-        run_atheris(rest if options.seconds is None else [*rest, f"-max_total_time={options.seconds:.0f}"])
-        return
-    if rest and rest != ["--"]:
-        parser.error(f"unknown arguments {rest}")
+    parser.add_argument("rest", nargs="*", metavar="OPTION", help="libFuzzer's, for atheris")
+    options = parser.parse_args()
+    if options.rest and not options.atheris:
+        parser.error(f"unknown arguments {options.rest}")
     seed = random.randrange(2**32) if options.seed is None else options.seed
     seconds = 10.0 if options.seconds is None and options.rounds is None else options.seconds
-    print(f"{run(seed=seed, rounds=options.rounds, seconds=seconds)} inputs from seed {seed}, and nothing wrong")
+    if options.atheris:
+        status = run_atheris(seed=seed, rounds=options.rounds, seconds=seconds, rest=options.rest)
+        if status:
+            raise SystemExit(status)
+        print(f"atheris began with seed {seed}, and found nothing wrong")
+    else:
+        print(f"{run(seed=seed, rounds=options.rounds, seconds=seconds)} inputs from seed {seed}, and nothing wrong")
 
 
 if __name__ == "__main__":
