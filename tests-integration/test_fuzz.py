@@ -72,7 +72,7 @@ def test_what_atheris_is_told(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "atheris.py").write_text(STAND_IN)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert fuzz.run_atheris(seed=7, rounds=5, seconds=None, rest=["-verbosity=0", *rest]) == status
     assert ("input 0.5" in capfd.readouterr().err) is bool(status)
