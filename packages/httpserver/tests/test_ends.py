@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from halny.http import HTTPHeaders, HTTPServerRequest, ResponseStartLine
+from halny.iostream import StreamClosedError
 
 from ._helpers import PATIENCE, head, respond, serving
 
@@ -127,3 +128,63 @@ async def test_a_header_that_can_not_be_sent_is_not_the_peers_fault(expect_log: 
         with expect_log("halny.application", "exception in", logging.ERROR, count=1):
             response = await server.ask(head())
     assert (response.status, response.headers["connection"]) == (500, "close")
+
+
+# Clients that close their half behind a request: they are taken to be gone
+
+
+def told(request: HTTPServerRequest) -> asyncio.Event:
+    connection: Any = request.connection
+    closed = asyncio.Event()
+    connection.set_close_callback(closed.set)
+    return closed
+
+
+@pytest.mark.parametrize("line", ["Connection: close", "Connection: keep-alive"])
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+async def test_a_half_that_is_closed_behind_a_request_that_is_answered_at_once(line: str, version: str) -> None:
+    async with serving() as server, await server.connect() as client:
+        client.send(head("GET", "/", line, version=version))
+        client.writer.write_eof()
+        response = await client.response()
+        assert (response.status, response.body) == (200, b"GET / ")
+        assert await client.rest() == b""
+        await server.until(lambda: not server.settings.connections)
+
+
+async def test_a_half_that_is_closed_while_a_handler_waits() -> None:
+    outcomes: list[str] = []
+
+    async def serve(request: HTTPServerRequest) -> None:
+        await asyncio.wait_for(told(request).wait(), PATIENCE)
+        outcomes.append("told")
+        connection: Any = request.connection
+        with pytest.raises(StreamClosedError):
+            await connection.write_headers(OK, HTTPHeaders({"Content-Length": "0"}))
+        outcomes.append("nobody reads it")
+
+    async with serving(serve) as server, await server.connect() as client:
+        client.send(head("GET", "/", "Connection: close"))
+        client.writer.write_eof()
+        assert await client.rest() == b""
+        await server.until(lambda: len(outcomes) == 2)
+
+
+@pytest.mark.parametrize("sent", [head()[:-2], head("POST", "/", "Content-Length: 10") + b"abc"])
+async def test_a_half_that_is_closed_within_a_request(sent: bytes) -> None:
+    asked: list[str] = []
+    async with serving(lambda request: asked.append(request.path)) as server, await server.connect() as client:
+        client.send(sent)
+        client.writer.write_eof()
+        assert await client.rest() == b""
+        await server.until(lambda: not server.settings.connections)
+    assert asked == []
+
+
+async def test_requests_of_one_read_are_answered_before_the_half_is_seen_to_be_closed() -> None:
+    async with serving() as server, await server.connect() as client:
+        client.send(head("GET", "/1") + head("GET", "/2"))
+        client.writer.write_eof()
+        assert (await client.response()).body == b"GET /1 "
+        assert (await client.response()).body == b"GET /2 "
+        assert await client.rest() == b""
