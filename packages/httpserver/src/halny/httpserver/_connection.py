@@ -54,6 +54,8 @@ class ResponseState(Enum):
 _EMPTY: Final = ResponseState.EMPTY
 _FINISHED: Final = ResponseState.FINISHED
 
+_OK: Final = status_line(200, "OK")
+
 LARGE_BODY: Final = 32 * 1024
 """Bytes from which it costs more to put a body behind its head than to give the kernel both."""
 
@@ -131,7 +133,7 @@ class RequestConnection(HTTPConnection):
             headers, extra = self._frame_whole(code, headers, body)
         if self._state is not _EMPTY:
             self._require(_EMPTY)
-        line = status_line(code, reason)
+        line = _OK if code == 200 and reason == "OK" else status_line(code, reason)
         self._state = _FINISHED
         protocol = self._protocol
         if body and not (code == 200 and self.method == "GET") and not has_body(self.method, code):

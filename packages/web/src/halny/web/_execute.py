@@ -28,8 +28,6 @@ application_log = logging.getLogger("halny.application")
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-_METHOD_NAMES: Final = {name: name.lower() for name in ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")}
-"""The methods of handlers for those of HTTP that every handler may have."""
 
 _afterwards: set[asyncio.Future[Any]] = set()
 """What `on_finish` and `on_connection_close` returned and still runs; nothing else refers to it."""
@@ -124,8 +122,8 @@ class Execution(Errors, Security):
 
     def _call_method(self) -> Coroutine[Any, Any, None] | None:
         name = self.request.method
-        method = getattr(self, _METHOD_NAMES.get(name) or name.lower())
         args, kwargs = self.path_args, self.path_kwargs
+        method = getattr(self, name.lower())
         result = method(*args, **kwargs) if args or kwargs else method()
         if result is not None:
             return self._continue_from_method(result)

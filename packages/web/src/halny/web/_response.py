@@ -366,12 +366,12 @@ class Response(HandlerBase):
             _defaults.renew(now)
         head = _defaults.heads[self._content_type]
         if status == 200 and (request.method == "GET" or request.method == "HEAD"):
-            etag = f'"{_sha1(body, usedforsecurity=False).hexdigest()}"'
-            if request.is_conditional and self._matches_etag(etag):
+            digest = _sha1(body, usedforsecurity=False).hexdigest()
+            if request.is_conditional and self._matches_etag(f'"{digest}"'):
                 self._status_code, self._reason = 304, "Not Modified"
-                connection.respond(304, "Not Modified", self._bare_head(f"Etag: {etag}\r\n"), b"")
+                connection.respond(304, "Not Modified", self._bare_head(f'Etag: "{digest}"\r\n'), b"")
                 return
-            head = f"{head}Etag: {etag}\r\nContent-Length: {len(body)}\r\n"
+            head = f'{head}Etag: "{digest}"\r\nContent-Length: {len(body)}\r\n'
         elif status in (204, 304) or 100 <= status < 200:
             self._require_no_body(body)
             connection.respond(status, self._reason, self._bare_head(""), b"")
