@@ -169,6 +169,39 @@ def test_output_comes_in_pieces(coding: str, chunk_size: int) -> None:
 
 
 @pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("chunk_size", [1, 100])
+def test_small_pieces_hold_nothing_back(coding: str, chunk_size: int) -> None:
+    """Whatever has come of a body, its reader gets as much of it in small pieces as in large ones."""
+    encoder = ContentEncoder(coding)
+    encoded = encoder.encode(bytes(3000) + TEXT) + encoder.flush()
+    for end in range(len(encoded) + 1):
+        large, small = (
+            ContentDecoder(coding, max_size=10_000),
+            ContentDecoder(coding, max_size=10_000, chunk_size=chunk_size),
+        )
+        assert b"".join(small.decode(encoded[:end])) == b"".join(large.decode(encoded[:end]))
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_no_more_is_decoded_than_it_takes_to_see_that_it_is_too_much(
+    coding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int] = []
+    engine = {"gzip": "GzipDecoder", "deflate": "DeflateDecoder", "br": "BrotliDecoder", "zstd": "ZstdDecoder"}[coding]
+    read = getattr(_coders, engine).read
+
+    def read_and_note(self: object, limit: int) -> bytes:
+        limits.append(limit)
+        output: bytes = read(self, limit)
+        return output
+
+    monkeypatch.setattr(getattr(_coders, engine), "read", read_and_note)
+    with pytest.raises(HTTPRefusal):
+        decode_content(coding, encode(coding, bytes(1_000_000)), max_size=10)
+    assert limits == [11]
+
+
+@pytest.mark.parametrize("coding", CODINGS)
 def test_flushing_sends_all_that_was_written(coding: str) -> None:
     encoder = ContentEncoder(coding)
     decoder = ContentDecoder(coding, max_size=1000)
@@ -217,6 +250,20 @@ def test_deflate_with_and_without_its_wrapper() -> None:
         assert decode("deflate", [bytes([byte]) for byte in body]) == TEXT
 
 
+@pytest.mark.parametrize(
+    ("first", "size"),
+    [
+        (0x08, 5),  # the method and the window of zlib, but not its check bits
+        (0x88, 28),  # its method and its check bits, but a window that it doesn't have
+        (0x07 << 4 | 0x08, 29),
+    ],
+)
+def test_raw_deflate_that_looks_a_little_like_zlib(first: int, size: int) -> None:
+    # A stored block: three bits say so, and the rest of its first byte may be anything.
+    stored = bytes([first]) + size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little") + b"x" * size
+    assert decode_content("deflate", stored + b"\x03\x00", max_size=100) == b"x" * size
+
+
 @pytest.mark.parametrize("coding", ["", "unknown", "identity", "gzip, gzip", "gzip;q=1", "compress", "x" * 1000])
 def test_other_codings_are_refused(coding: str) -> None:
     with pytest.raises(HTTPRefusal) as caught:
@@ -263,6 +310,16 @@ def test_levels(coding: str) -> None:
             ContentEncoder(coding, level=level)
 
 
+@pytest.mark.parametrize("coding", CODINGS)
+def test_the_level_that_is_documented_is_the_default(coding: str) -> None:
+    level = {"gzip": 6, "deflate": 6, "br": 4, "zstd": 3}[coding]
+    words = "".join(random.Random(2).choices(["wind ", "gale ", "storm ", "breeze "], k=10_000)).encode()
+    default, same, lowest = [
+        ContentEncoder(coding, level=each).finish(words) for each in (None, level, LEVELS[coding][0])
+    ]
+    assert default == same != lowest
+
+
 @pytest.mark.skipif("zstd" not in CODINGS, reason="needs the extra zstd")
 def test_zstd_windows_are_limited() -> None:
     """RFC 9659: a window is memory that the peer asks for."""
@@ -284,6 +341,7 @@ ALL = ("zstd", "br", "gzip")
         ("gzip", "gzip"),
         ("GZIP", "gzip"),
         ("x-gzip", "gzip"),
+        ("gzip;q=0, x-gzip", None),
         ("gzip, br", "br"),
         ("gzip, deflate, br, zstd", "zstd"),
         ("gzip;q=1.0, br;q=0.5", "gzip"),
