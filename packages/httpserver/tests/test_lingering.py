@@ -112,6 +112,25 @@ def test_what_was_written_reaches_a_peer_that_is_still_sending_on_uvloop() -> No
     uvloop.run(test_what_was_written_reaches_a_peer_that_is_still_sending(finish_and_close, True))
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_a_large_response_is_still_sent_whole(secure: bool) -> None:
+    def serve(request: HTTPServerRequest) -> None:
+        connection: Any = request.connection
+        connection.write_headers(OK, HTTPHeaders({"Content-Length": "20000000"}), bytes(SIZE))
+        connection.stream.close()
+
+    options: dict[str, Any] = {"ssl_options": server_context()} if secure else {}
+    async with serving(serve, **options) as server:
+        async with await server.connect(client_context() if secure else None) as client:
+            client.send(head("POST", "/", "Content-Length: 100000") + bytes(100_000))
+            await server.until(
+                lambda: any(each.transport.get_write_buffer_size() for each in server.settings.connections)
+            )
+            for moment in (2.0, 10.0, 20.0):
+                server.look(moment)
+            assert len((await client.response()).body) == SIZE
+
+
 async def test_the_application_is_told_at_once() -> None:
     events: list[str] = []
 

@@ -100,6 +100,11 @@ async def test_a_handshake_that_takes_too_long() -> None:
             await server.until(lambda: server.server.connection_count == 0)
 
 
+def test_a_handshake_without_any_time() -> None:
+    with pytest.raises(ValueError, match=r"handshake is 0, expected more than 0 seconds"):
+        HTTPServer(tell, timeouts=Timeouts(handshake=0))
+
+
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", b"\x16\x03\x01\x00\x05nonsense"])
 async def test_a_handshake_that_fails(said: bytes) -> None:
     async with serving(**SECURE) as server:

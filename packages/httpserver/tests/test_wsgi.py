@@ -135,6 +135,40 @@ async def test_blocks_leave_as_they_are_made() -> None:
             assert b"second" in await client.reader.readuntil(b"0\r\n\r\n")
 
 
+async def test_what_is_written_comes_first(executor: Executor | None) -> None:
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        write = start_response("200 OK", [("Server", "mine"), ("Date", "then")])
+        write(b"")
+        write(b"one ")
+        write(b"two ")
+        return [b"three"]
+
+    async with serving(WSGIContainer(application, executor)) as server:
+        response = await server.ask(head())
+    assert response.body == b"one two three"
+    assert (response.headers["server"], response.headers["date"]) == ("mine", "then")
+
+
+async def test_an_error_page_comes_too_late(executor: Executor | None, expect_log: ExpectLog) -> None:
+    # PEP 3333: once something was sent, start_response() raises the exception that it is given.
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        yield b"begun"
+        try:
+            raise ValueError("broken")
+        except ValueError as error:
+            start_response("503 Later", [], (type(error), error, error.__traceback__))
+        yield b"never"
+
+    with expect_log("halny.application", "exception in the WSGI application", logging.ERROR, count=1) as records:
+        async with serving(WSGIContainer(application, executor)) as server, await server.connect() as client:
+            client.send(head())
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await client.response()
+    assert records[0].exc_info is not None
+    assert records[0].exc_info[0] is ValueError
+
+
 async def test_a_slow_client_holds_the_application_up() -> None:
     made: list[int] = []
 
@@ -287,3 +321,22 @@ async def test_flask(executor: Executor | None, expect_log: ExpectLog) -> None:
         with expect_log("halny.access", "^405 DELETE /x", logging.WARNING):
             assert (await client.ask(head("DELETE", "/x"))).status == 405
             await server.until(lambda: not server.settings.tasks)
+
+
+async def test_flask_reads_chunks_as_they_come() -> None:
+    flask = pytest.importorskip("flask", reason="Flask is not installed")
+    app = flask.Flask("test")
+    pieces: list[bytes] = []
+
+    def read() -> str:
+        while piece := flask.request.stream.read(5):
+            pieces.append(piece)
+        return b"".join(pieces).decode()
+
+    app.add_url_rule("/", view_func=read, methods=["POST"])
+    with ThreadPoolExecutor(1) as threads:
+        async with serving(WSGIContainer(app, threads, stream_chunked=True)) as server:
+            async with await server.connect() as client:
+                client.send(head("POST", "/", "Transfer-Encoding: chunked") + b"5\r\nfirst\r\n")
+                await server.until(lambda: pieces == [b"first"])
+                assert (await client.ask(b"6\r\nsecond\r\n0\r\n\r\n")).body == b"firstsecond"

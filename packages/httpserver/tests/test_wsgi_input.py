@@ -7,6 +7,7 @@ import io
 import logging
 import socket
 import threading
+import wsgiref.validate
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,7 @@ class App:
             raise
         finally:
             self.ended.set()
-        start_response("200 OK", [])
+        start_response("200 OK", [("Content-Type", "text/plain")])
         return [str(result).encode()]
 
 
@@ -118,6 +119,14 @@ async def test_the_methods_of_files(read: Callable[[Any], Any], expected: Any, f
         assert (await client.response()).body == str(BODY if expected == "whole" else expected).encode()
     assert app.environ["wsgi.input_terminated"] is True
     assert app.environ.get("CONTENT_LENGTH") == (None if framing == CHUNKED else str(len(BODY)))
+
+
+async def test_the_file_is_what_pep_3333_asks_for() -> None:
+    app = App(lambda file: len(file.read(10)) + len(file.readline()) + sum(map(len, file)) + len(file.readlines(10)))
+    with ThreadPoolExecutor(1) as executor:
+        async with serving(WSGIContainer(wsgiref.validate.validator(app), executor)) as server:
+            response = await server.ask(head("POST", "/", length(len(BODY))) + BODY)
+            assert (response.status, response.body) == (200, str(len(BODY)).encode())
 
 
 def test_lines_wherever_parts_are_cut() -> None:

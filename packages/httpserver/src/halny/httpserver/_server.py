@@ -117,7 +117,8 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
                 has the one for all others.
 
         Raises:
-            ValueError: settings exclude each other, or a network is none; the caller's fault.
+            ValueError: settings exclude each other, a network is none, or there is no time for a TLS handshake; the
+                caller's fault.
         """
         # TCPServer makes its own context of the options, which also checks them; connections use `Certificates`'.
         TCPServer.__init__(self, ssl_options=ssl_options, max_buffer_size=max_buffer_size, read_chunk_size=chunk_size)
@@ -321,6 +322,8 @@ def _limits(limits: Limits | None, max_header_size: int | None, max_body_size: i
 
 def _timeouts(timeouts: Timeouts | None, idle: float | None, body: float | None) -> Timeouts:
     result = Timeouts() if timeouts is None else timeouts
+    if result.handshake <= 0:
+        raise ValueError(f"timeouts.handshake is {result.handshake!r}, expected more than 0 seconds")
     if idle is not None:
         result = result._replace(idle=idle)
     return result if body is None else result._replace(body=body)
