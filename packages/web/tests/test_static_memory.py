@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -74,6 +75,26 @@ def test_a_file_that_has_just_been_changed_is_not_kept(tmp_path: Path, monkeypat
     versions.keep("a", stat, "1", 10)
     assert files.find("/root", "a") is None
     assert versions.find("a", mark_of(stat)) is None
+
+
+def test_a_file_that_was_copied_with_its_time_has_been_changed_just_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "a")
+    os.utime(tmp_path / "a", (1, 1))
+    stat = (tmp_path / "a").stat()
+    monkeypatch.setattr(time, "time_ns", lambda: stat.st_ctime_ns + SETTLING_TIME - 1)
+    assert not is_settled(stat)
+    monkeypatch.setattr(time, "time_ns", lambda: stat.st_ctime_ns + SETTLING_TIME)
+    assert is_settled(stat)
+
+
+def test_each_sign_of_a_change_counts() -> None:
+    signs = {"st_ino": 1, "st_dev": 2, "st_size": 3, "st_mtime_ns": 4, "st_ctime_ns": 5}
+    before: Any = SimpleNamespace(**signs)
+    for name in signs:
+        after: Any = SimpleNamespace(**{**signs, name: 9})
+        assert mark_of(after) != mark_of(before), name
 
 
 def test_the_oldest_files_are_forgotten_when_there_are_too_many(tmp_path: Path) -> None:

@@ -157,8 +157,8 @@ class StaticFileHandler(FileSource):
     def _keep_small_file(self, file: OpenedFile, content: bytes) -> None:
         root, headers = self.root, self._headers
         is_direct = os.path.isabs(root) and file.path == join_paths(root, self.path)  # noqa: PTH117
-        if not is_direct or self._coding is not None or self.precompressed or self.path != self.path_args[0]:
-            return
+        if not is_direct or self._coding is not None or self.precompressed or [*self.path_args] != [self.path]:
+            return  # it would not be found again, or be taken for something else
         names = ("Accept-Ranges", "Etag", "Last-Modified")
         validators = "".join([f"{name}: {headers[name]}\r\n" for name in names]).encode("latin-1")
         small = SmallFile(
