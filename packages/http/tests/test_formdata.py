@@ -213,3 +213,19 @@ def test_a_form_that_was_taken_is_not_closed_with_its_reader() -> None:
     reader.close()
     assert form.files["f"][0].file.read() == b"content"
     form.close()
+
+
+def test_the_limits_that_are_documented_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    spool_sizes: list[int] = []
+
+    def make(max_size: int, dir: str | None) -> IO[bytes]:
+        spool_sizes.append(max_size)
+        return io.BytesIO()
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", make)
+    largest = b"x" * (2 * 1024**2 - 1)  # the name counts too
+    with read([FIELD % (b"a", largest), FILE % (b"f", b"f.bin", b""), END]) as form:
+        assert form.arguments == {"a": [largest]}
+    assert spool_sizes == [256 * 1024]
+    with pytest.raises(HTTPRefusal, match="larger than 2097152 bytes"):
+        read([FIELD % (b"a", largest + b"x"), END])

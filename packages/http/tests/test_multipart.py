@@ -174,6 +174,7 @@ def test_an_error_is_final() -> None:
 def test_data_come_at_once() -> None:
     parser = MultipartParser(b"XX")
     assert parser.feed(HEAD + b"\r\nhello") == [PartBegin([A]), PartData(b"hello")]
+    assert parser.feed(b"\rx") == [PartData(b"\rx")]
     assert parser.feed(b" world\r\n--X") == [PartData(b" world")]
     assert parser.feed(b"Y\r") == [PartData(b"\r\n--XY")]
     assert parser.feed(b"\r\n--XX") == [PartData(b"\r"), PartEnd()]
