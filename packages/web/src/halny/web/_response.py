@@ -1,205 +1,33 @@
-"""A handler's response: status, headers and body, and how they leave.
+"""A handler's response: its body, and how all of it leaves.
 
 Strategy: a response that is finished in one go, and that neither headers nor transforms nor a subclass have touched,
-leaves as one piece of bytes made from a prepared head. Anything else goes through `HTTPHeaders`, which the handler
-gets with its defaults in place when it first asks. The order of the defaults is the one that Tornado's users see.
+leaves as one piece of bytes made from a prepared head. Anything else goes through `HTTPHeaders`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import re
 import time
 from hashlib import sha1 as _sha1
 from typing import TYPE_CHECKING, Any, Final, final
 
-from halny.http import (
-    HTTPConnection,
-    HTTPHeaders,
-    HTTPInputError,
-    ResponseStartLine,
-    etag_matches,
-    format_timestamp,
-    is_reason_phrase,
-    responses,
-)
+from halny.http import HTTPConnection, ResponseStartLine, etag_matches
 from halny.template.escape import json_encode
 
-from ._base import HandlerBase
-from ._version import __version__
+from ._response_head import JSON, ResponseHead, defaults
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from halny.http import SetCookie
     from halny.iostream import IOStream
-
-SERVER: Final = f"HalnyServer/{__version__}"
-"""The value of the `Server` header."""
-
-HTML: Final = "text/html; charset=UTF-8"
-"""The type of a response that says nothing else."""
-
-JSON: Final = "application/json; charset=UTF-8"
-"""The type of a response that is a dict."""
 
 _CONTENT_HEADERS: Final = (
     "Content-Encoding", "Content-Language", "Content-Length", "Content-MD5", "Content-Range", "Content-Type",
 )  # fmt: skip
-_UNSAFE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-@final
-class _Defaults:
-    """The headers that every response begins with, made once a second."""
-
-    def __init__(self) -> None:
-        self.begin = 0.0
-        self.end = 0.0
-        self.date = ""
-        self.heads: dict[str, str] = {}
-
-    def at(self, now: float) -> _Defaults:
-        """Return the defaults of this second."""
-        if not self.begin <= now < self.end:
-            self.renew(now)
-        return self
-
-    def renew(self, now: float) -> None:
-        """Make the defaults of another second."""
-        second = int(now)
-        self.begin, self.end = float(second), second + 1.0
-        self.date = format_timestamp(second)
-        self.heads = {
-            kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {self.date}\r\n" for kind in (HTML, JSON)
-        }
-
-
-_defaults: Final = _Defaults()
-
-
-class Response(HandlerBase):
+class Response(ResponseHead):
     """The part of `RequestHandler` that makes the response."""
-
-    _status_code: int
-    _reason: str
-    _content_type: str
-    _write_buffer: list[bytes]
-    _new_cookie: dict[str, SetCookie] | None
-    """The cookies that this response sets, by name. An error page keeps them."""
-    _header_fields: HTTPHeaders | None
-    """The headers, as soon as somebody has asked for them; see `_headers`."""
-
-    # Status and headers
-
-    def clear(self) -> None:
-        """Forget the headers and the body of the response, which have not been sent."""
-        self._header_fields = None
-        self._write_buffer = []
-        self._content_type = HTML
-        self._status_code = 200
-        self._reason = "OK"
-        self.set_default_headers()
-
-    def set_default_headers(self) -> None:
-        """Set headers at the start of each request; for subclasses. Error pages drop other headers, not these."""
-
-    @property
-    def _headers(self) -> HTTPHeaders:
-        headers = self._header_fields
-        if headers is None:
-            date = _defaults.at(time.time()).date
-            headers = self._header_fields = HTTPHeaders.from_values(
-                {"Server": [SERVER], "Content-Type": [self._content_type], "Date": [date]}
-            )
-        return headers
-
-    @_headers.setter
-    def _headers(self, headers: HTTPHeaders) -> None:
-        self._header_fields = headers
-
-    def set_status(self, status_code: int, reason: str | None = None) -> None:
-        """Set the status of the response.
-
-        Args:
-            status_code: three digits.
-            reason: the reason phrase; by default the usual one of the code.
-        """
-        self._status_code = status_code
-        if reason is not None:
-            if not reason or not is_reason_phrase(reason) or "<" in reason or not reason.isascii():
-                reason = "Unknown"  # it may hold what a client sent, and it is shown on error pages
-            self._reason = reason
-        else:
-            self._reason = responses.get(status_code, "Unknown")
-
-    def get_status(self) -> int:
-        """Return the status of the response."""
-        return self._status_code
-
-    def set_header(self, name: str, value: bytes | str | int | dt.datetime) -> None:
-        """Set a header of the response, in place of any of the same name.
-
-        Args:
-            name: the name.
-            value: text; a number or a date is turned into text.
-
-        Raises:
-            ValueError: the value holds control characters, or the name is none.
-            TypeError: the value is of another type.
-        """
-        text = self._convert_header_value(value)
-        try:
-            self._headers[name] = text
-        except HTTPInputError as error:
-            raise ValueError(str(error)) from None
-
-    def add_header(self, name: str, value: bytes | str | int | dt.datetime) -> None:
-        """Add a header to the response, beside any of the same name.
-
-        Args:
-            name: the name.
-            value: as for `set_header`.
-
-        Raises:
-            ValueError: the value holds control characters, or the name is none.
-            TypeError: the value is of another type.
-        """
-        text = self._convert_header_value(value)
-        try:
-            self._headers.add(name, text)
-        except HTTPInputError as error:
-            raise ValueError(str(error)) from None
-
-    def clear_header(self, name: str) -> None:
-        """Take a header back, whether it was set or is one of the defaults.
-
-        Args:
-            name: the name. Headers that were added several times are all taken back.
-        """
-        if name in self._headers:
-            del self._headers[name]
-
-    def _convert_header_value(self, value: bytes | str | int | dt.datetime) -> str:
-        if isinstance(value, str):
-            text = value
-        elif isinstance(value, bytes):
-            text = value.decode("latin-1")
-        elif isinstance(value, int):
-            return str(value)
-        elif isinstance(value, dt.datetime):  # pyright: ignore[reportUnnecessaryIsInstance] - anything may come
-            return format_timestamp(value)
-        else:
-            raise TypeError(f"unsupported header value {value!r}")
-        if _UNSAFE.search(text):
-            raise ValueError(f"unsafe header value {text!r}")
-        if not text.isascii():
-            try:
-                text.encode("latin-1")
-            except UnicodeEncodeError:
-                raise ValueError(f"header value {text!r} holds characters that ISO-8859-1 has not") from None
-        return text
 
     # Body
 
@@ -362,9 +190,9 @@ class Response(HandlerBase):
         connection = request.connection
         assert connection is not None
         now = time.time()
-        if not _defaults.begin <= now < _defaults.end:
-            _defaults.renew(now)
-        head = _defaults.heads[self._content_type]
+        if not defaults.begin <= now < defaults.end:
+            defaults.renew(now)
+        head = defaults.heads[self._content_type]
         if status == 200 and (request.method == "GET" or request.method == "HEAD"):
             digest = _sha1(body, usedforsecurity=False).hexdigest()
             if request.is_conditional and self._matches_etag(f'"{digest}"'):
@@ -379,15 +207,6 @@ class Response(HandlerBase):
         else:
             head = f"{head}Content-Length: {len(body)}\r\n"
         connection.respond(status, self._reason, head.encode(), body)
-
-    def _typed_head(self, content_type: str) -> bytes:
-        """Return the headers that every response with a body begins with."""
-        return (
-            f"Server: {SERVER}\r\nContent-Type: {content_type}\r\nDate: {_defaults.at(time.time()).date}\r\n".encode()
-        )
-
-    def _bare_head(self, extra: str) -> bytes:
-        return f"Server: {SERVER}\r\nDate: {_defaults.at(time.time()).date}\r\n{extra}".encode("ascii")
 
     def _finish_in_parts(self) -> asyncio.Future[None] | None:
         if not self._headers_written:
@@ -435,11 +254,6 @@ class Response(HandlerBase):
         connection = self.request.connection
         assert connection is not None
         return connection
-
-    def _add_cookies(self) -> None:
-        if self._new_cookie:
-            for cookie in self._new_cookie.values():
-                self._headers.add("Set-Cookie", str(cookie))
 
     # Entity tags
 
