@@ -161,9 +161,23 @@ async def test_the_address_of_a_client_with_tls() -> None:
         assert (await client.ask(head())).body == b"https 127.0.0.1"
 
 
+@pytest.mark.parametrize("options", [{}, SECURE, PROXIED], ids=["plain", "tls", "proxied"])
+async def test_small_writes_leave_at_once(options: dict[str, Any]) -> None:
+    # Else the second part of a response waits until the client has acknowledged the first, up to 40 milliseconds.
+    def tell_nodelay(request: HTTPServerRequest) -> None:
+        connection: Any = request.connection
+        sock: socket.socket = connection.stream.socket
+        respond(request, str(bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))).encode())
+
+    async with serving(tell_nodelay, **options) as server:
+        async with await (connect(server, options) if options else server.connect()) as client:
+            assert (await client.ask(head())).body == b"True"
+
+
 @pytest.mark.parametrize(
     "test",
     [
+        lambda: test_small_writes_leave_at_once(SECURE),
         lambda: test_connections_that_never_begin_are_counted(SECURE),
         lambda: test_connections_that_never_begin_are_counted(PROXIED),
         test_a_handshake_that_takes_too_long,

@@ -48,6 +48,16 @@ def keep_freed_memory() -> None:
     bytes(_LARGE)
 
 
+def send_at_once(sock: socket.socket) -> None:
+    """Let small writes leave at once on all connections that a listening socket accepts, which inherit that from it.
+
+    Asyncio sees to it by itself, but only where the socket was made with the number of its protocol, as those of
+    `bind_sockets` are and those of `socket.create_server` are not.
+    """
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 @final
 class Listener:
     """Serves one listening socket with protocols on asyncio's own transports, as soon as the loop runs.

@@ -17,7 +17,7 @@ from halny.iostream.netutil import DEFAULT_BACKLOG
 from halny.iostream.tcpserver import TCPServer
 
 from ._activation import listen_beside, reserve, shares_its_port
-from ._listening import Beginnings, Listener, Preamble, PreparingListener, keep_freed_memory
+from ._listening import Beginnings, Listener, Preamble, PreparingListener, keep_freed_memory, send_at_once
 from ._settings import ServerSettings, Timeouts
 from ._sources import CallableDelegate, DelegateSource, endpoint_source
 from ._sweep import Sweep
@@ -200,6 +200,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             keep_freed_memory()
         self._sweep.start()
         self._settings.context = copy_context()
+        send_at_once(sock)
         context = None if self._certificates is None else self._certificates.context
         preamble = Preamble(loop, self._settings.timeouts.header, self._proxies) if self._proxy_protocol else None
         if preamble is not None or context is not None:
