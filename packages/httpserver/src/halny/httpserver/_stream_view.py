@@ -80,7 +80,7 @@ class StreamView:
         self._close_callback = callback
 
     def close(self) -> None:
-        """Close the connection; what has been written is still sent."""
+        """Close the connection; what has been written still reaches the peer, even one that is sending."""
         self._connection.close()
 
     def lost(self, error: BaseException | None) -> None:
