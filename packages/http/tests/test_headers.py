@@ -243,13 +243,6 @@ def test_sections(section: bytes, expected: list[tuple[str, str]]) -> None:
     assert "X" not in HTTPHeaders.from_section(section)
 
 
-def test_a_section_is_taken_apart_when_it_is_asked_for() -> None:
-    headers = HTTPHeaders.from_section(b"a: b")
-    assert vars(headers) == {"_section": b"a: b"}
-    assert "a" in headers
-    assert headers == {"A": "b"}
-
-
 def test_values_that_are_known_to_be_valid() -> None:
     values = {"A": ["1", "2"]}
     headers = HTTPHeaders.from_values(values)

@@ -415,3 +415,10 @@ def test_find_argument_is_what_arguments_has() -> None:
     assert request.query_arguments == {"a": [b"1", b"2"]}
     request.arguments = {}
     assert request.find_argument("a") == []
+
+
+def test_a_head_is_taken_apart_when_it_is_asked_for() -> None:
+    request = received()
+    assert not {"headers", "query_arguments", "_cookies"} & set(vars(request))
+    assert request.headers["Host"] == "Example.com:8080"
+    assert "headers" in vars(request)

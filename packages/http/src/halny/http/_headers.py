@@ -1,17 +1,15 @@
 """Header fields: a multi-mapping whose names ignore case.
 
-Strategy: `HTTPHeaders` keeps one dict from the normalised name to the list of its values. A message that was
-read from a connection hands over its header section as bytes, and the dict is made from them when somebody first
-asks; a request whose headers nobody reads costs nothing here. Making the dict is linear in the size of the section,
-however often a name repeats. The section was checked by whoever read it: this module validates only what a
-program adds itself.
+Strategy: `HTTPHeaders` keeps one dict from the normalised name to the list of its values. It is made from a header
+section in one pass, linear in the size of the section, however often a name repeats. The section was checked by
+whoever read it: this module validates only what a program adds itself. A request whose headers nobody reads makes
+none of this: it keeps its head as bytes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from functools import cached_property
 from typing import Any, Final, TypeVar, cast, overload
 
 from ._exceptions import HTTPInputError, HTTPOutputError
@@ -30,6 +28,7 @@ _MAX_KNOWN_NAME: Final = 64
 """The longest name that is remembered; those in use are shorter."""
 
 _known_names: dict[str, str] = {}
+"""The normalised names by their spellings. All of them are tokens."""
 
 
 def normalize_name(name: str) -> str:
@@ -37,8 +36,18 @@ def normalize_name(name: str) -> str:
     known = _known_names.get(name)
     if known is None:
         known = "-".join([word.capitalize() for word in name.split("-")])
-        if len(_known_names) < _MAX_KNOWN_NAMES and len(name) <= _MAX_KNOWN_NAME:
+        if len(_known_names) < _MAX_KNOWN_NAMES and len(name) <= _MAX_KNOWN_NAME and _TOKEN.fullmatch(name):
             _known_names[name] = known
+    return known
+
+
+def _valid_name(name: str) -> str:
+    """Returns `name` as `normalize_name` does, if it is a token."""
+    known = _known_names.get(name)
+    if known is None:
+        if _TOKEN.fullmatch(name) is None:
+            raise HTTPInputError(f"invalid header name {name!r}")
+        known = normalize_name(name)
     return known
 
 
@@ -59,43 +68,39 @@ class HTTPHeaders(MutableMapping[str, str]):
         **kwargs: further names and values.
     """
 
-    _section: bytes = b""
-    """The header section that the values are made from when they are first asked for."""
+    _values: dict[str, list[str]]
+    """The values by normalised name."""
 
     def __init__(self, *args: Any, **kwargs: str) -> None:
         if len(args) == 1 and not kwargs and isinstance(args[0], HTTPHeaders):
-            self._values.update({name: list(values) for name, values in args[0]._values.items()})
-        elif args or kwargs:
+            self._values = {name: list(values) for name, values in args[0]._values.items()}
+            return
+        self._values = {}
+        if args or kwargs:
             self.update(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (type(self), self._values)
 
-    @cached_property
-    def _values(self) -> dict[str, list[str]]:
+    @classmethod
+    def from_section(cls, section: bytes) -> HTTPHeaders:
+        """Returns the headers of a section that has already been checked.
+
+        Args:
+            section: the lines of the header section, separated by CRLF, without a line end after the last.
+        """
         values: dict[str, list[str]] = {}
-        section = self._section
         if section:
+            known_names = _known_names
             for line in section.decode("latin-1").split("\r\n"):
                 name, _, value = line.partition(":")
-                name = normalize_name(name)
+                name = known_names.get(name) or normalize_name(name)
                 value = value.strip(HTTP_WHITESPACE)
                 if name in values:
                     values[name].append(value)
                 else:
                     values[name] = [value]
-        return values
-
-    @classmethod
-    def from_section(cls, section: bytes) -> HTTPHeaders:
-        """Returns the headers of a section that has already been checked, to be taken apart when first used.
-
-        Args:
-            section: the lines of the header section, separated by CRLF, without a line end after the last.
-        """
-        headers = cls.__new__(cls)
-        headers._section = section
-        return headers
+        return cls.from_values(values)
 
     @classmethod
     def from_values(cls, values: dict[str, list[str]]) -> HTTPHeaders:
@@ -105,7 +110,7 @@ class HTTPHeaders(MutableMapping[str, str]):
             values: the values by normalised name; the headers keep this very dict.
         """
         headers = cls.__new__(cls)
-        vars(headers)["_values"] = values
+        headers._values = values
         return headers
 
     def add(self, name: str, value: str, *, _chars_are_bytes: bool = True) -> None:
@@ -118,12 +123,11 @@ class HTTPHeaders(MutableMapping[str, str]):
         Raises:
             HTTPInputError: `name` is no token, or `value` has characters that no header may hold.
         """
-        if _TOKEN.fullmatch(name) is None:
-            raise HTTPInputError(f"invalid header name {name!r}")
+        name = _valid_name(name)
         _check_value(value, chars_are_bytes=_chars_are_bytes)
         if value.strip(HTTP_WHITESPACE) != value:
             raise HTTPInputError(f"invalid header value {value!r}: space around it is not part of a value")
-        self._values.setdefault(normalize_name(name), []).append(value)
+        self._values.setdefault(name, []).append(value)
 
     def get_list(self, name: str) -> list[str]:
         """Returns all values of `name`, in the order in which they came; none give an empty list."""
@@ -189,10 +193,9 @@ class HTTPHeaders(MutableMapping[str, str]):
     # Mapping
 
     def __setitem__(self, name: str, value: str) -> None:
-        if _TOKEN.fullmatch(name) is None:
-            raise HTTPInputError(f"invalid header name {name!r}")
+        name = _valid_name(name)
         _check_value(value, chars_are_bytes=False)
-        self._values[normalize_name(name)] = [value]
+        self._values[name] = [value]
 
     def __getitem__(self, name: str) -> str:
         values = self._values[normalize_name(name)]
@@ -202,7 +205,7 @@ class HTTPHeaders(MutableMapping[str, str]):
         del self._values[normalize_name(name)]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and normalize_name(name) in self._values
+        return isinstance(name, str) and (_known_names.get(name) or normalize_name(name)) in self._values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -228,7 +231,7 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def get(self, key: str, /, default: Any = None) -> Any:
         """Returns the value of `key`, repeated ones joined with commas, or `default` where it is missing."""
-        values = self._values.get(normalize_name(key))
+        values = self._values.get(_known_names.get(key) or normalize_name(key))
         if values is None:
             return default
         return values[0] if len(values) == 1 else ",".join(values)
@@ -253,6 +256,8 @@ def _unpickle(cls: type[HTTPHeaders], values: dict[str, list[str]]) -> HTTPHeade
 
 
 def _check_value(value: str, *, chars_are_bytes: bool) -> None:
+    if value.isprintable() and value.isascii():
+        return  # as most are, and seen sooner than by an expression
     if _BAD_VALUE.search(value):
         raise HTTPInputError(f"invalid header value {value!r}: it holds a control character")
     if chars_are_bytes and _NOT_BYTES.search(value):

@@ -145,7 +145,15 @@ class RequestConnection(HTTPConnection):
         protocol.response_finished(self)
 
     def _frame_whole(self, code: int, headers: HTTPHeaders, body: bytes) -> tuple[bytes, bytes]:
-        """Return the header lines of a whole response, and those that have to be added."""
+        """Return the header lines of a whole response, and those that have to be added with the line that ends them."""
+        if (
+            headers.get("Content-Length") == str(len(body))
+            and "Transfer-Encoding" not in headers
+            and "Connection" not in headers
+            and has_body(self.method, code)
+        ):
+            # What most responses are; `frame_response` says the same of them.
+            return headers.to_bytes(), connection_line(self._version, keep_alive=self.keep_alive) + b"\r\n"
         frame = frame_response(
             method=self.method, version=self._version, keep_alive=self.keep_alive, code=code, headers=headers
         )

@@ -216,7 +216,7 @@ class Response(ResponseHead):
                 self._require_no_body(b"".join(self._write_buffer))
                 self._clear_content_headers()
             elif "Content-Length" not in self._headers:
-                self.set_header("Content-Length", sum(map(len, self._write_buffer)))
+                self._headers["Content-Length"] = str(sum(map(len, self._write_buffer)))
             if self._leaves_whole():
                 self._add_cookies()
                 body = b"".join(self._write_buffer)

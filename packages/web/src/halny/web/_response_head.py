@@ -163,6 +163,8 @@ class ResponseHead(HandlerBase):
 
     def _convert_header_value(self, value: bytes | str | int | dt.datetime) -> str:
         if isinstance(value, str):
+            if value.isprintable() and value.isascii():
+                return value  # as most are
             text = value
         elif isinstance(value, bytes):
             text = value.decode("latin-1")
