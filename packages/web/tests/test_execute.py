@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from halny.web import Application, HTTPError, RequestHandler, stream_request_body
+from halny.web import Application, HTTPError, OutputTransform, RequestHandler, stream_request_body
 
 from ._helpers import Answer, DelegateApplication, request, serving
 
@@ -102,6 +102,22 @@ async def test_an_execute_of_a_subclass_may_wrap_the_original() -> None:
     async with serving(Application([("/(.*)", Traced)])) as server:
         assert (await server.get("/abc")).body == b"abc"
     assert spans == [("/abc", 200)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_execute_of_a_subclass_has_transforms_of_its_own(way: type[Application]) -> None:
+    seen: list[int] = []
+
+    class Traced(RequestHandler):
+        async def _execute(self, transforms: Any, *args: Any, **kwargs: Any) -> None:
+            seen.append(len(transforms))
+            transforms.append(OutputTransform(self.request))
+            await super()._execute(transforms, *args, **kwargs)
+
+    async with serving(way([("/", Traced)])) as server:
+        for _ in range(2):
+            await server.get("/")
+    assert seen == [0, 0]
 
 
 @pytest.mark.parametrize("way", WAYS)

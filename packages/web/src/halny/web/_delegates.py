@@ -74,7 +74,7 @@ class _Call:
         )
         transforms = [transform(request) for transform in application.transforms] if application.transforms else _NONE
         if handler_class._execute is not ORIGINAL_EXECUTE:  # pyright: ignore[reportPrivateUsage] - which may be replaced
-            return handler._execute(transforms, *self.path_args, **self.path_kwargs)  # pyright: ignore[reportPrivateUsage]
+            return handler._execute([*transforms], *self.path_args, **self.path_kwargs)  # pyright: ignore[reportPrivateUsage]
         return handler.start(transforms, self.path_args, self.path_kwargs)
 
     def hand_over(self, chunk: bytes) -> Awaitable[None] | None:
