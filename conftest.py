@@ -33,6 +33,12 @@ What a test can ask for:
 For annotations: `if TYPE_CHECKING: from tools.strict_tests.logs import ExpectLog`.
 """
 
+from hypothesis import settings
+
+# Hypothesis fails an example that takes longer than 200 ms, which says more of the machine than of what is tested.
+settings.register_profile("halny", deadline=None)
+settings.load_profile("halny")
+
 pytest_plugins = [
     "tools.strict_tests.leaks",
     "tools.strict_tests.logs",
