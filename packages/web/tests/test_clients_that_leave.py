@@ -133,7 +133,7 @@ async def test_an_error_in_on_connection_close_is_logged_once(leaving: type[Leav
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_client_that_leaves_in_the_middle_of_its_body(way: type[Application], leaving: type[Leaving]) -> None:
     class Half(leaving):  # type: ignore[valid-type, misc]
-        streams_request_body = True
+        _stream_request_body = True
 
         def data_received(self, chunk: bytes) -> None:
             VARIABLE.set("data_received")

@@ -285,7 +285,7 @@ async def test_the_cancelled_error_of_another_is_an_error_like_others(entry: str
         future.result()
 
     members: dict[str, Any] = {"get": RequestHandler.prepare, entry: read}
-    handler_class = type("Handler", (RequestHandler,), {"streams_request_body": entry == "data_received", **members})
+    handler_class = type("Handler", (RequestHandler,), {"_stream_request_body": entry == "data_received", **members})
     async with serving(Application([("/", handler_class)])) as server:
         with expect_log(APPLICATION, "^uncaught exception", logging.ERROR, count=1):
             assert (await server.ask("GET", "/", [], b"body")).status == 500

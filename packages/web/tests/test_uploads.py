@@ -193,22 +193,22 @@ async def test_a_file_is_not_closed_while_a_thread_writes_to_it(tmp_path: Path) 
             (second if first.is_set() else first).set()
             return super().data_received(chunk)
 
-        def _feed(self, chunk: bytes) -> None:
+        def _halny_feed(self, chunk: bytes) -> None:
             if len(handlers) == 2:
                 go_on.wait()
             try:
-                super()._feed(chunk)
+                super()._halny_feed(chunk)
             except BaseException as error:
                 errors.append(error)
                 raise
             errors.append(None)
 
-        def connection_closed(self) -> None:
-            super().connection_closed()
+        def _halny_connection_closed(self) -> None:
+            super()._halny_connection_closed()
             go_on.set()
 
-        def _drop_if_put_off(self) -> None:
-            super()._drop_if_put_off()
+        def _halny_drop_if_put_off(self) -> None:
+            super()._halny_drop_if_put_off()
             if len(errors) == 2:
                 dropped.set()
 
@@ -222,7 +222,7 @@ async def test_a_file_is_not_closed_while_a_thread_writes_to_it(tmp_path: Path) 
             writer.transport.abort()
             await dropped.wait()
         handler = handlers[0]
-        reader = handler._reader  # pyright: ignore[reportPrivateUsage]
+        reader = handler._halny_reader  # pyright: ignore[reportPrivateUsage]
         assert reader is not None
         with pytest.raises(ValueError, match="the reader is closed"):
             reader.feed(b"")
@@ -246,7 +246,7 @@ async def test_a_client_that_leaves_takes_its_half_of_a_file_with_it() -> None:
             await gone.wait()
 
         def on_connection_close(self) -> None:
-            readers.append(self._reader)
+            readers.append(self._halny_reader)
             with pytest.raises(ValueError, match="the reader is closed"):
                 readers[0].feed(b"")
             gone.set()
@@ -308,9 +308,9 @@ async def test_a_client_that_leaves_in_the_middle(tmp_path: Path) -> None:
             await taken
             fed.set()
 
-        def _feed(self, chunk: bytes) -> None:
+        def _halny_feed(self, chunk: bytes) -> None:
             released.wait()  # the client leaves while its bytes are written
-            super()._feed(chunk)
+            super()._halny_feed(chunk)
 
         def on_connection_close(self) -> None:
             released.set()
@@ -325,7 +325,7 @@ async def test_a_client_that_leaves_in_the_middle(tmp_path: Path) -> None:
         await started.wait()
         writer.transport.abort()
         await fed.wait()
-        reader = handlers[0]._reader  # pyright: ignore[reportPrivateUsage]
+        reader = handlers[0]._halny_reader  # pyright: ignore[reportPrivateUsage]
         assert reader is not None
         with pytest.raises(ValueError, match="the reader is closed"):
             reader.feed(b"")

@@ -4,6 +4,9 @@ Strategy: requests are found their handler by `find_endpoint`, unless a subclass
 `get_handler_delegate`, `start_request` or `__call__`; then everything goes through those, as they expect.
 """
 
+# What handlers have for the framework, and not for those who write them, has a name with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
@@ -272,11 +275,11 @@ class Application(ReversibleRouter):
         if "log_function" in self.settings:
             self.settings["log_function"](handler)
             return
-        status = handler._status_code  # pyright: ignore[reportPrivateUsage] - on everybody's way
+        status = handler._status_code
         level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
         if access_log.isEnabledFor(level):
             milliseconds = 1000.0 * handler.request.request_time()
-            access_log.log(level, "%d %s %.2fms", status, handler.request_summary(), milliseconds)
+            access_log.log(level, "%d %s %.2fms", status, handler._request_summary(), milliseconds)
 
     # The endpoint way
 
@@ -322,5 +325,5 @@ class _ApplicationEndpoints(EndpointSource):
             return found.endpoint()
         else:
             return DelegateEndpoint(found, request)
-        kind = StreamingHandlerEndpoint if handler_class.streams_request_body else HandlerEndpoint
+        kind = StreamingHandlerEndpoint if handler_class._stream_request_body else HandlerEndpoint
         return kind(application, request, handler_class, handler_kwargs, args, kwargs)

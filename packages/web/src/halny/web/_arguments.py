@@ -41,7 +41,7 @@ class Arguments(HandlerBase):
             MissingArgumentError: there is none, and no default was given.
             HTTPError: the value is not UTF-8 (400).
         """
-        return self._last(name, self.request.find_argument(name), default, strip)
+        return self._halny_last(name, self.request.find_argument(name), default, strip)
 
     def get_arguments(self, name: str, strip: bool = True) -> list[str]:
         """Return all values of an argument of the query or the body, the query's first.
@@ -53,7 +53,7 @@ class Arguments(HandlerBase):
         Raises:
             HTTPError: a value is not UTF-8 (400).
         """
-        return [self._decode(name, value, strip) for value in self.request.find_argument(name)]
+        return [self._halny_decode(name, value, strip) for value in self.request.find_argument(name)]
 
     @overload
     def get_query_argument(self, name: str, default: str, strip: bool = True) -> str: ...
@@ -70,7 +70,7 @@ class Arguments(HandlerBase):
             default: what to return where there is none.
             strip: whether white space around the value is taken off.
         """
-        return self._last(name, self.request.query_arguments.get(name), default, strip)
+        return self._halny_last(name, self.request.query_arguments.get(name), default, strip)
 
     def get_query_arguments(self, name: str, strip: bool = True) -> list[str]:
         """Return all values of an argument of the query; see `get_arguments`.
@@ -79,7 +79,7 @@ class Arguments(HandlerBase):
             name: the argument's name.
             strip: whether white space around the values is taken off.
         """
-        return [self._decode(name, value, strip) for value in self.request.query_arguments.get(name, ())]
+        return [self._halny_decode(name, value, strip) for value in self.request.query_arguments.get(name, ())]
 
     @overload
     def get_body_argument(self, name: str, default: str, strip: bool = True) -> str: ...
@@ -96,7 +96,7 @@ class Arguments(HandlerBase):
             default: what to return where there is none.
             strip: whether white space around the value is taken off.
         """
-        return self._last(name, self.request.body_arguments.get(name), default, strip)
+        return self._halny_last(name, self.request.body_arguments.get(name), default, strip)
 
     def get_body_arguments(self, name: str, strip: bool = True) -> list[str]:
         """Return all values of an argument of a form's body; see `get_arguments`.
@@ -105,7 +105,7 @@ class Arguments(HandlerBase):
             name: the argument's name.
             strip: whether white space around the values is taken off.
         """
-        return [self._decode(name, value, strip) for value in self.request.body_arguments.get(name, ())]
+        return [self._halny_decode(name, value, strip) for value in self.request.body_arguments.get(name, ())]
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """Return an argument's bytes as text; a subclass may override this to take another encoding.
@@ -122,15 +122,15 @@ class Arguments(HandlerBase):
         except UnicodeDecodeError:
             raise HTTPError(400, f"Invalid unicode in {name or 'url'}: {value[:40]!r}") from None
 
-    def _last(self, name: str, values: list[bytes] | None, default: Any, strip: bool) -> Any:
+    def _halny_last(self, name: str, values: list[bytes] | None, default: Any, strip: bool) -> Any:
         """Return the last of some values, all of which have to be sound."""
         if values:
-            return [self._decode(name, value, strip) for value in values][-1]
+            return [self._halny_decode(name, value, strip) for value in values][-1]
         if default is REQUIRED:
             raise MissingArgumentError(name)
         return default
 
-    def _decode(self, name: str, raw: bytes, strip: bool) -> str:
+    def _halny_decode(self, name: str, raw: bytes, strip: bool) -> str:
         value = self.decode_argument(raw, name=name)
         if isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a subclass may return else
             if not value.isprintable():

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 class HandlerBase:
-    """The ground on which the parts of `RequestHandler` stand; each part is one concern and one file."""
+    """The ground on which the parts of `RequestHandler` stand; each part is one concern and one file.
+
+    Subclasses use whatever names they like. So what is not a name of Tornado's handlers, or documented, begins with
+    `_halny_`.
+    """
 
     application: Application
     """The application that this handler belongs to."""

@@ -5,6 +5,9 @@
 when the request is complete, or when its body begins to stream.
 """
 
+# What handlers have for the framework, and not for those who write them, has a name with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
@@ -73,9 +76,9 @@ class _Call:
             else handler_class(application, request)
         )
         transforms = [transform(request) for transform in application.transforms] if application.transforms else _NONE
-        if handler_class._execute is not ORIGINAL_EXECUTE:  # pyright: ignore[reportPrivateUsage] - which may be replaced
-            return handler._execute([*transforms], *self.path_args, **self.path_kwargs)  # pyright: ignore[reportPrivateUsage]
-        return handler.start(transforms, self.path_args, self.path_kwargs)
+        if handler_class._execute is not ORIGINAL_EXECUTE:
+            return handler._execute([*transforms], *self.path_args, **self.path_kwargs)
+        return handler._halny_start(transforms, self.path_args, self.path_kwargs)
 
     def hand_over(self, chunk: bytes) -> Awaitable[None] | None:
         """Give the handler a part of the body; what it raises is answered like any other exception."""
@@ -84,21 +87,21 @@ class _Call:
         try:
             taken = handler.data_received(chunk)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
-            handler.body_failed(error)
+            handler._halny_body_failed(error)
             return None
         return None if taken is None else _wait_for(handler, taken)
 
     def on_connection_close(self) -> None:
         """Tell the handler, if there is one yet, that its client is gone."""
         if self.handler is not None:
-            self.handler.connection_closed()
+            self.handler._halny_connection_closed()
 
 
 async def _wait_for(handler: RequestHandler, taken: Awaitable[None]) -> None:
     try:
         await taken
     except Exception as error:  # noqa: BLE001 - whatever an application raises
-        handler.body_failed(error)
+        handler._halny_body_failed(error)
 
 
 @final
@@ -117,7 +120,7 @@ class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
     def wait_for_body(self) -> Awaitable[None] | None:
         """See `StreamingEndpoint.wait_for_body`."""
         assert self.handler is not None
-        return self.handler.prepared()
+        return self.handler._halny_prepared()
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """See `StreamingEndpoint.data_received`."""
@@ -126,7 +129,7 @@ class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
     def body_complete(self) -> None:
         """See `StreamingEndpoint.body_complete`."""
         assert self.handler is not None
-        self.handler.body_complete()
+        self.handler._halny_body_complete()
 
 
 @final
@@ -143,7 +146,7 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
 
     def endpoint(self) -> Endpoint:
         """Return the endpoint that does the same."""
-        kind = StreamingHandlerEndpoint if self.handler_class.streams_request_body else HandlerEndpoint
+        kind = StreamingHandlerEndpoint if self.handler_class._stream_request_body else HandlerEndpoint
         return kind(
             self.application, self.request, self.handler_class, self.handler_kwargs, self.path_args, self.path_kwargs
         )
@@ -156,11 +159,11 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
             set_limit = getattr(self.request.connection, "set_max_body_size", None)
             if set_limit is not None:
                 set_limit(self.max_body_size)
-        if not self.handler_class.streams_request_body:
+        if not self.handler_class._stream_request_body:
             return None
         self._run()
         assert self.handler is not None
-        return self._context.run(self.handler.prepared)
+        return self._context.run(self.handler._halny_prepared)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """See `HTTPMessageDelegate`."""
@@ -173,7 +176,7 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
     def finish(self) -> None:
         """See `HTTPMessageDelegate`."""
         if self.handler is not None:
-            self.handler.body_complete()
+            self.handler._halny_body_complete()
             return
         request = self.request
         request.body = b"".join(self._pieces)
@@ -215,7 +218,7 @@ class RoutingDelegate(HTTPMessageDelegate):
     def __init__(self, router: Router, server_connection: object, connection: HTTPConnection) -> None:
         self._router = router
         self._server_connection = server_connection
-        self._connection = connection
+        self._halny_connection = connection
         self._delegate: HTTPMessageDelegate | None = None
 
     def headers_received(
@@ -223,14 +226,14 @@ class RoutingDelegate(HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         """See `HTTPMessageDelegate`."""
         request = HTTPServerRequest(
-            connection=self._connection,
+            connection=self._halny_connection,
             server_connection=self._server_connection,
             start_line=cast("RequestStartLine", start_line),
             headers=headers,
         )
         self._delegate = self._router.find_handler(request)
         if self._delegate is None:
-            self._delegate = _NotFoundDelegate(self._connection)
+            self._delegate = _NotFoundDelegate(self._halny_connection)
         return self._delegate.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
@@ -253,7 +256,7 @@ class _NotFoundDelegate(HTTPMessageDelegate):
     """Answers a request for which a router has nothing."""
 
     def __init__(self, connection: HTTPConnection) -> None:
-        self._connection = connection
+        self._halny_connection = connection
 
     def finish(self) -> None:
-        self._connection.respond(404, "Not Found", b"Content-Length: 0\r\n", b"")
+        self._halny_connection.respond(404, "Not Found", b"Content-Length: 0\r\n", b"")

@@ -37,7 +37,7 @@ class Errors(Response):
             if error is None or isinstance(error, HTTPError):  # others are in the log already
                 general_log.error("cannot send error response after headers written")
             if not self._finished:
-                self._break_off()
+                self._halny_break_off()
             return
         self.clear()
         reason = kwargs.get("reason")
@@ -49,9 +49,9 @@ class Errors(Response):
         except Exception:  # noqa: BLE001 - whatever an application raises
             application_log.exception("uncaught exception in write_error")
         if not self._finished:
-            self._finish_error_page()
+            self._halny_finish_error_page()
 
-    def _finish_error_page(self) -> None:
+    def _halny_finish_error_page(self) -> None:
         """Send what `write_error` has left unsent."""
         if not self._headers_written and not has_body("GET", self._status_code):
             self._write_buffer = []
@@ -59,16 +59,16 @@ class Errors(Response):
             self.finish()
         except Exception:  # noqa: BLE001 - headers that a subclass has set
             application_log.exception("cannot send error response")
-            self._break_off()
+            self._halny_break_off()
 
-    def _break_off(self) -> None:
+    def _halny_break_off(self) -> None:
         """End a response of which a part is sent so that the client can tell that it is not complete."""
         self._finished = True
         close = getattr(self.request.connection, "abort", None)
         if close is not None:
             close()
         self._log()
-        self._end_request()
+        self._halny_end_request()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Write the error page; a subclass may override this.
@@ -104,20 +104,17 @@ class Errors(Response):
         if isinstance(value, HTTPError):
             message = value.get_message()
             if message:
-                general_log.warning("%d %s: %s", value.status_code, self.request_summary(), message)
+                general_log.warning("%d %s: %s", value.status_code, self._request_summary(), message)
             return
         application_log.error(
             "uncaught exception %s\n%r",
-            self.request_summary(),
+            self._request_summary(),
             self.request,
             exc_info=(typ, value, tb) if typ is not None and value is not None else None,
         )
 
-    def request_summary(self) -> str:
-        """Return the request in a few words, for logs; a subclass may override `_request_summary`."""
-        return self._request_summary()
-
     def _request_summary(self) -> str:
+        # In a few words, for logs.
         request = self.request
         return f"{request.method} {request.uri} ({request.remote_ip})"
 
@@ -126,10 +123,10 @@ class Errors(Response):
             if not self._finished:
                 self.finish(*error.args)
             return
-        if isinstance(error, StreamClosedError) and self._is_connection_gone():
-            self.connection_closed()
+        if isinstance(error, StreamClosedError) and self._halny_is_connection_gone():
+            self._halny_connection_closed()
             self._finished = True
-            self._end_request()
+            self._halny_end_request()
             return
         try:
             self.log_exception(*sys.exc_info())
@@ -143,13 +140,13 @@ class Errors(Response):
         else:
             self.send_error(500, exc_info=sys.exc_info())
 
-    _connection_gone = False
+    _halny_connection_gone = False
 
-    def connection_closed(self) -> None:
+    def _halny_connection_closed(self) -> None:
         """Tell the handler that its client is gone."""
         raise RuntimeError("part of a handler used alone")
 
-    def _is_connection_gone(self) -> bool:
+    def _halny_is_connection_gone(self) -> bool:
         """Return whether the client went away before the response was finished."""
         # What waits for the connection hears of its end before `on_connection_close` is called.
-        return self._connection_gone or bool(getattr(self.request.connection, "is_closed", False))
+        return self._halny_connection_gone or bool(getattr(self.request.connection, "is_closed", False))

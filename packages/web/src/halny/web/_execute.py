@@ -39,10 +39,10 @@ class Execution(Errors, Security):
     SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
     """The methods that this handler may have; a subclass may add its own."""
 
-    streams_request_body = False
+    _stream_request_body = False
     """Whether the handler takes its request's body in a stream; `stream_request_body` sets it."""
     _prepared_future: asyncio.Future[None] | None = None
-    _body_future: asyncio.Future[None] | None = None
+    _halny_body_future: asyncio.Future[None] | None = None
 
     def prepare(self) -> Awaitable[None] | None:
         """Called before the method, whatever it is; for subclasses. It may be a coroutine.
@@ -68,11 +68,11 @@ class Execution(Errors, Security):
 
     async def _execute(self, transforms: list[OutputTransform], *args: bytes | None, **kwargs: bytes | None) -> None:
         """Run the request. Instrumentation wraps this; what it wraps is run in its place."""
-        rest = self.start(transforms, args, kwargs)  # type: ignore[arg-type]
+        rest = self._halny_start(transforms, args, kwargs)  # type: ignore[arg-type]
         if rest is not None:
             await rest
 
-    def start(
+    def _halny_start(
         self, transforms: list[OutputTransform], args: list[bytes | None], kwargs: dict[str, bytes | None]
     ) -> Coroutine[Any, Any, None] | None:
         """Run the request as far as it goes without waiting; where `_execute` is replaced, that is called instead.
@@ -93,7 +93,7 @@ class Execution(Errors, Security):
             if method not in self.SUPPORTED_METHODS:
                 raise HTTPError(405)
             if request.body:
-                self._parse_body()
+                self._halny_parse_body()
             self.path_args = [None if arg is None else self.decode_argument(arg) for arg in args] if args else []
             self.path_kwargs = (
                 {name: None if arg is None else self.decode_argument(arg, name=name) for name, arg in kwargs.items()}
@@ -101,17 +101,17 @@ class Execution(Errors, Security):
                 else {}
             )
             if method not in SAFE_METHODS:
-                self._check_origin()
+                self._halny_check_origin()
             result = self.prepare()
-            if result is not None or (self.streams_request_body and not self._finished):
-                return self._continue_from_prepare(result)
-            return None if self._finished else self._call_method()
+            if result is not None or (self._stream_request_body and not self._finished):
+                return self._halny_continue_from_prepare(result)
+            return None if self._finished else self._halny_call_method()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
             # Nothing has waited yet: where something is cancelled, it is not this request.
             self._handle_request_exception(error)
             return None
 
-    def _parse_body(self) -> None:
+    def _halny_parse_body(self) -> None:
         """Read a form, unless it came through another handler; a malformed one gets this handler's error page."""
         if self.request.body_arguments or self.request.files:
             return  # reading it again would double what is in it
@@ -120,47 +120,47 @@ class Execution(Errors, Security):
         except HTTPInputError as error:
             raise HTTPError(400, f"Invalid body: {error}") from None
 
-    def _call_method(self) -> Coroutine[Any, Any, None] | None:
+    def _halny_call_method(self) -> Coroutine[Any, Any, None] | None:
         name = self.request.method
         args, kwargs = self.path_args, self.path_kwargs
         method = getattr(self, name.lower())
         result = method(*args, **kwargs) if args or kwargs else method()
         if result is not None:
-            return self._continue_from_method(result)
+            return self._halny_continue_from_method(result)
         if self._auto_finish and not self._finished:
             if type(self).finish is _ORIGINAL_FINISH:
-                self._finish()  # nobody sees the future that `finish` would return
+                self._halny_finish()  # nobody sees the future that `finish` would return
             else:
                 self.finish()
         return None
 
-    async def _continue_from_prepare(self, result: Awaitable[None] | None) -> None:
+    async def _halny_continue_from_prepare(self, result: Awaitable[None] | None) -> None:
         try:
             if result is not None:
                 await _checked(result, self, "prepare")
-            if self.streams_request_body:
-                await self._receive_body()
-            rest = None if self._finished else self._call_method()
+            if self._stream_request_body:
+                await self._halny_receive_body()
+            rest = None if self._finished else self._halny_call_method()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
-            self._handle_awaited(error)
+            self._halny_handle_awaited(error)
         else:
             if rest is not None:
                 await rest
         finally:
-            self._let_body_come()
+            self._halny_let_body_come()
 
-    async def _continue_from_method(self, result: Awaitable[None]) -> None:
+    async def _halny_continue_from_method(self, result: Awaitable[None]) -> None:
         try:
             await _checked(result, self, self.request.method.lower())
             if self._auto_finish and not self._finished:
                 if type(self).finish is _ORIGINAL_FINISH:
-                    self._finish()
+                    self._halny_finish()
                 else:
                     self.finish()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
-            self._handle_awaited(error)
+            self._halny_handle_awaited(error)
 
-    def _handle_awaited(self, error: BaseException) -> None:
+    def _halny_handle_awaited(self, error: BaseException) -> None:
         """Answer an exception of a coroutine, unless the request itself is cancelled, as it is when a loop ends."""
         if isinstance(error, asyncio.CancelledError):
             task = asyncio.current_task()
@@ -170,54 +170,54 @@ class Execution(Errors, Security):
 
     # Streamed bodies
 
-    def prepared(self) -> Awaitable[None] | None:
+    def _halny_prepared(self) -> Awaitable[None] | None:
         """Return what ends when `prepare` is through and the body may come."""
-        if self._body_future is not None or self._finished:
+        if self._halny_body_future is not None or self._finished:
             return None
         if self._prepared_future is None:
             self._prepared_future = asyncio.get_running_loop().create_future()
         return self._prepared_future
 
-    async def _receive_body(self) -> None:
+    async def _halny_receive_body(self) -> None:
         if self._finished or not self.request.has_body:
             return
-        self._body_future = asyncio.get_running_loop().create_future()
-        self._let_body_come()
-        await self._body_future
+        self._halny_body_future = asyncio.get_running_loop().create_future()
+        self._halny_let_body_come()
+        await self._halny_body_future
 
-    def _let_body_come(self) -> None:
+    def _halny_let_body_come(self) -> None:
         if self._prepared_future is not None and not self._prepared_future.done():
             self._prepared_future.set_result(None)
 
-    def body_complete(self) -> None:
+    def _halny_body_complete(self) -> None:
         """Go on with the method: the streamed body has ended."""
-        if self._body_future is not None and not self._body_future.done():
-            self._body_future.set_result(None)
+        if self._halny_body_future is not None and not self._halny_body_future.done():
+            self._halny_body_future.set_result(None)
 
-    def body_failed(self, error: BaseException) -> None:
+    def _halny_body_failed(self, error: BaseException) -> None:
         """Answer what `data_received` raised; the method will not be called. To be called while it is handled."""
         self._handle_request_exception(error)
-        self.body_complete()
+        self._halny_body_complete()
 
     # Ends
 
-    def connection_closed(self) -> None:
+    def _halny_connection_closed(self) -> None:
         """Tell the handler that its client is gone; the connection may do so after a failed `flush` has."""
-        if self._connection_gone:
+        if self._halny_connection_gone:
             return
-        self._connection_gone = True
-        if self._body_future is not None and not self._body_future.done():
+        self._halny_connection_gone = True
+        if self._halny_body_future is not None and not self._halny_body_future.done():
             # The rest of the body will never come, and nobody waits for what the method would answer.
-            self._body_future.set_exception(StreamClosedError())
+            self._halny_body_future.set_exception(StreamClosedError())
         try:
             result = self.on_connection_close()
         except Exception:  # noqa: BLE001 - whatever an application raises
             application_log.exception("uncaught exception in on_connection_close")
             return
         if result is not None:
-            self._run_afterwards(result, "on_connection_close")
+            self._halny_run_afterwards(result, "on_connection_close")
 
-    def _run_afterwards(self, awaitable: Awaitable[None], name: str) -> None:
+    def _halny_run_afterwards(self, awaitable: Awaitable[None], name: str) -> None:
         future = asyncio.ensure_future(_checked(awaitable, self, name))
         _afterwards.add(future)
         future.add_done_callback(_log_failure)

@@ -1,5 +1,8 @@
 """`RequestHandler`, put together from its parts."""
 
+# What handlers have for the framework, and not for those who write them, has a name with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import inspect
@@ -80,5 +83,5 @@ def stream_request_body(cls: type[HandlerT]) -> type[HandlerT]:
     """
     if not issubclass(cls, RequestHandler):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"expected a subclass of RequestHandler, got {cls!r}")
-    cls.streams_request_body = True
+    cls._stream_request_body = True
     return cls

@@ -49,17 +49,17 @@ class Response(ResponseHead):
         elif isinstance(chunk, bytes):
             self._write_buffer.append(chunk)
         else:
-            self._write_json(chunk)
+            self._halny_write_json(chunk)
 
-    def _write_json(self, value: object) -> None:
+    def _halny_write_json(self, value: object) -> None:
         if not isinstance(value, dict):
             kind = type(value).__name__
             hint = "; lists are not accepted for security reasons: write a dict" if kind == "list" else ""
             raise TypeError(f"write() accepts str, bytes and dict, not {kind}{hint}")
         self._write_buffer.append(json_encode(value).encode())
-        self._content_type = JSON
-        if self._header_fields is not None:
-            self._header_fields["Content-Type"] = JSON
+        self._halny_content_type = JSON
+        if self._halny_header_fields is not None:
+            self._halny_header_fields["Content-Type"] = JSON
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
         """Send the client to another URL, and finish.
@@ -96,7 +96,7 @@ class Response(ResponseHead):
         """
         if self._finished:
             return _done()  # there is nothing left to send
-        connection = self._connection()
+        connection = self._halny_connection()
         chunk = b"".join(self._write_buffer)
         self._write_buffer = []
         if self._headers_written:
@@ -108,7 +108,7 @@ class Response(ResponseHead):
             self._status_code, self._headers, chunk = transform.transform_first_chunk(
                 self._status_code, self._headers, chunk, include_footers
             )
-        self._add_cookies()
+        self._halny_add_cookies()
         start_line = ResponseStartLine("HTTP/1.1", self._status_code, self._reason)
         return _as_future(connection.write_headers(start_line, self._headers, chunk))
 
@@ -128,16 +128,16 @@ class Response(ResponseHead):
             raise RuntimeError("finish() called twice")
         if chunk is not None:
             self.write(chunk)
-        future = self._finish()
+        future = self._halny_finish()
         return _done() if future is None else future
 
-    def _finish(self) -> asyncio.Future[None] | None:
+    def _halny_finish(self) -> asyncio.Future[None] | None:
         """Do what `finish` does, and return its future only where there is something to wait for."""
         future: asyncio.Future[None] | None = None
         cls = type(self)
         # Has nothing come between the defaults and the response: neither the handler, nor its class, nor a patch?
         if (
-            self._header_fields is None
+            self._halny_header_fields is None
             and not self._headers_written
             and not self._transforms
             and self._new_cookie is None
@@ -146,22 +146,22 @@ class Response(ResponseHead):
             and cls.set_etag_header is _SET_ETAG_HEADER
             and cls.check_etag_header is _CHECK_ETAG_HEADER
         ):
-            self._finish_at_once()
+            self._halny_finish_at_once()
         else:
-            future = self._finish_in_parts()
+            future = self._halny_finish_in_parts()
         self._finished = self._headers_written = True
         self.request._finish_time = time.time()  # pyright: ignore[reportPrivateUsage] - on everybody's way
         self._log()
-        self._end_request()
+        self._halny_end_request()
         return future
 
-    def _finish_with(self, head: bytes, body: bytes) -> None:
+    def _halny_finish_with(self, head: bytes, body: bytes) -> None:
         """Send a whole response whose head is made already, and end the request."""
-        self._connection().respond(self._status_code, self._reason, head, body)
+        self._halny_connection().respond(self._status_code, self._reason, head, body)
         self._finished = self._headers_written = True
         self.request._finish_time = time.time()  # pyright: ignore[reportPrivateUsage] - on everybody's way
         self._log()
-        self._end_request()
+        self._halny_end_request()
 
     def detach(self) -> IOStream:
         """Take the connection over, as the protocols do that a request can be upgraded to.
@@ -181,7 +181,7 @@ class Response(ResponseHead):
         self._finished = True
         return detach()
 
-    def _finish_at_once(self) -> None:
+    def _halny_finish_at_once(self) -> None:
         """Send a response that has nothing but the defaults."""
         buffer = self._write_buffer
         body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
@@ -192,41 +192,41 @@ class Response(ResponseHead):
         now = time.time()
         if not defaults.begin <= now < defaults.end:
             defaults.renew(now)
-        head = defaults.heads[self._content_type]
+        head = defaults.heads[self._halny_content_type]
         if status == 200 and (request.method == "GET" or request.method == "HEAD"):
             digest = _sha1(body, usedforsecurity=False).hexdigest()
-            if request.is_conditional and self._matches_etag(f'"{digest}"'):
+            if request.is_conditional and self._halny_matches_etag(f'"{digest}"'):
                 self._status_code, self._reason = 304, "Not Modified"
-                connection.respond(304, "Not Modified", self._bare_head(f'Etag: "{digest}"\r\n'), b"")
+                connection.respond(304, "Not Modified", self._halny_bare_head(f'Etag: "{digest}"\r\n'), b"")
                 return
             head = f'{head}Etag: "{digest}"\r\nContent-Length: {len(body)}\r\n'
         elif status in (204, 304) or 100 <= status < 200:
-            self._require_no_body(body)
-            connection.respond(status, self._reason, self._bare_head(""), b"")
+            self._halny_require_no_body(body)
+            connection.respond(status, self._reason, self._halny_bare_head(""), b"")
             return
         else:
             head = f"{head}Content-Length: {len(body)}\r\n"
         connection.respond(status, self._reason, head.encode(), body)
 
-    def _finish_in_parts(self) -> asyncio.Future[None] | None:
+    def _halny_finish_in_parts(self) -> asyncio.Future[None] | None:
         if not self._headers_written:
             if self._status_code == 200 and self.request.method in ("GET", "HEAD"):
-                self._answer_condition()
+                self._halny_answer_condition()
             if self._status_code in (204, 304) or 100 <= self._status_code < 200:
-                self._require_no_body(b"".join(self._write_buffer))
-                self._clear_content_headers()
+                self._halny_require_no_body(b"".join(self._write_buffer))
+                self._halny_clear_content_headers()
             elif "Content-Length" not in self._headers:
                 self._headers["Content-Length"] = str(sum(map(len, self._write_buffer)))
-            if self._leaves_whole():
-                self._add_cookies()
+            if self._halny_leaves_whole():
+                self._halny_add_cookies()
                 body = b"".join(self._write_buffer)
-                self._connection().respond(self._status_code, self._reason, self._headers, body)
+                self._halny_connection().respond(self._status_code, self._reason, self._headers, body)
                 return None
         future = self.flush(include_footers=True)
-        self._connection().finish()
+        self._halny_connection().finish()
         return future
 
-    def _answer_condition(self) -> None:
+    def _halny_answer_condition(self) -> None:
         """Give the response its entity tag, or answer 304 to a client that has it; not if the handler has set one."""
         if "Etag" in self._headers:
             return
@@ -235,22 +235,22 @@ class Response(ResponseHead):
             self._write_buffer = []
             self.set_status(304)
 
-    def _leaves_whole(self) -> bool:
+    def _halny_leaves_whole(self) -> bool:
         """Return whether nothing wants to see the response part by part."""
         return not self._transforms and type(self).flush is _FLUSH
 
-    def _require_no_body(self, body: bytes) -> None:
+    def _halny_require_no_body(self, body: bytes) -> None:
         if 100 <= self._status_code < 200 and self._status_code != 101:
             raise RuntimeError(f"cannot finish with the interim status {self._status_code}")
         if body:
             raise RuntimeError(f"cannot send a body of {len(body)} bytes with status {self._status_code}")
 
-    def _clear_content_headers(self) -> None:
+    def _halny_clear_content_headers(self) -> None:
         """Drop what describes a body, from a response that has none (RFC 9110, sections 15.3.5 and 15.4.5)."""
         for name in _CONTENT_HEADERS:
             self.clear_header(name)
 
-    def _connection(self) -> HTTPConnection:
+    def _halny_connection(self) -> HTTPConnection:
         connection = self.request.connection
         assert connection is not None
         return connection
@@ -276,9 +276,9 @@ class Response(ResponseHead):
     def check_etag_header(self) -> bool:
         """Return whether the client has what `Etag` names, so that 304 is the answer (RFC 9110, section 13.1.2)."""
         etag = self._headers.get("Etag")
-        return etag is not None and self.request.is_conditional and self._matches_etag(etag)
+        return etag is not None and self.request.is_conditional and self._halny_matches_etag(etag)
 
-    def _matches_etag(self, etag: str) -> bool:
+    def _halny_matches_etag(self, etag: str) -> bool:
         return etag_matches(self.request.headers.get("If-None-Match", ""), etag)
 
     # The end
@@ -293,12 +293,12 @@ class Response(ResponseHead):
     def _log(self) -> None:
         self.application.log_request(self)  # type: ignore[arg-type]
 
-    def _end_request(self) -> None:
+    def _halny_end_request(self) -> None:
         result = self.on_finish()
         if result is not None:
-            self._run_afterwards(result, "on_finish")
+            self._halny_run_afterwards(result, "on_finish")
 
-    def _run_afterwards(self, awaitable: Awaitable[None], name: str) -> None:
+    def _halny_run_afterwards(self, awaitable: Awaitable[None], name: str) -> None:
         """Run what `on_finish` or `on_connection_close` returned."""
         raise RuntimeError("part of a handler used alone")
 

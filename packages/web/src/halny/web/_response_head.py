@@ -66,18 +66,18 @@ class ResponseHead(HandlerBase):
 
     _status_code: int
     _reason: str
-    _content_type: str
+    _halny_content_type: str
     _write_buffer: list[bytes]
     _new_cookie: dict[str, SetCookie] | None
     """The cookies that this response sets, by name. An error page keeps them."""
-    _header_fields: HTTPHeaders | None
+    _halny_header_fields: HTTPHeaders | None
     """The headers, as soon as somebody has asked for them; see `_headers`."""
 
     def clear(self) -> None:
         """Forget the headers and the body of the response, which have not been sent."""
-        self._header_fields = None
+        self._halny_header_fields = None
         self._write_buffer = []
-        self._content_type = HTML
+        self._halny_content_type = HTML
         self._status_code = 200
         self._reason = "OK"
         self.set_default_headers()
@@ -87,17 +87,17 @@ class ResponseHead(HandlerBase):
 
     @property
     def _headers(self) -> HTTPHeaders:
-        headers = self._header_fields
+        headers = self._halny_header_fields
         if headers is None:
             date = defaults.at(time.time()).date
-            headers = self._header_fields = HTTPHeaders.from_values(
-                {"Server": [SERVER], "Content-Type": [self._content_type], "Date": [date]}
+            headers = self._halny_header_fields = HTTPHeaders.from_values(
+                {"Server": [SERVER], "Content-Type": [self._halny_content_type], "Date": [date]}
             )
         return headers
 
     @_headers.setter
     def _headers(self, headers: HTTPHeaders) -> None:
-        self._header_fields = headers
+        self._halny_header_fields = headers
 
     def set_status(self, status_code: int, reason: str | None = None) -> None:
         """Set the status of the response.
@@ -183,14 +183,14 @@ class ResponseHead(HandlerBase):
                 raise ValueError(f"header value {text!r} holds characters that ISO-8859-1 has not") from None
         return text
 
-    def _typed_head(self, content_type: str) -> bytes:
+    def _halny_typed_head(self, content_type: str) -> bytes:
         """Return the headers that every response with a body begins with."""
         return f"Server: {SERVER}\r\nContent-Type: {content_type}\r\nDate: {defaults.at(time.time()).date}\r\n".encode()
 
-    def _bare_head(self, extra: str) -> bytes:
+    def _halny_bare_head(self, extra: str) -> bytes:
         return f"Server: {SERVER}\r\nDate: {defaults.at(time.time()).date}\r\n{extra}".encode("ascii")
 
-    def _add_cookies(self) -> None:
+    def _halny_add_cookies(self) -> None:
         if self._new_cookie:
             for cookie in self._new_cookie.values():
                 self._headers.add("Set-Cookie", str(cookie))

@@ -305,7 +305,7 @@ class RuleRouter(Router):
 
 def _is_unconditional(target: Any) -> bool:
     """Whether a target answers whatever reaches it; a router may have nothing for a request."""
-    return isinstance(target, type) and hasattr(target, "streams_request_body")  # a handler class
+    return isinstance(target, type) and hasattr(target, "_stream_request_body")  # a handler class
 
 
 _Candidate: TypeAlias = "tuple[Rule, PathMatches | None]"

@@ -81,15 +81,15 @@ class Security(Cookies, Arguments):
     # Forged requests
 
     @cached_property
-    def _token(self) -> _Token:
-        sent = self.get_cookie(self._xsrf_cookie_name())
+    def _halny_token(self) -> _Token:
+        sent = self.get_cookie(self._halny_xsrf_cookie_name())
         token = _decode_token(sent) if sent else None
         return token or _Token(os.urandom(_TOKEN_BYTES), int(time.time()), is_new=True)
 
     @cached_property
     def _xsrf_token(self) -> bytes:
         settings = self.application.settings
-        token, version = self._token, settings.get("xsrf_cookie_version", 2)
+        token, version = self._halny_token, settings.get("xsrf_cookie_version", 2)
         if version == 1:
             text = token.value.hex()
         elif version == 2:
@@ -100,7 +100,7 @@ class Security(Cookies, Arguments):
         if token.is_new:
             attributes: dict[str, Any] = {"expires_days": _COOKIE_DAYS if self.current_user else None}
             attributes.update(settings.get("xsrf_cookie_kwargs", {}))
-            self.set_cookie(self._xsrf_cookie_name(), text, **attributes)
+            self.set_cookie(self._halny_xsrf_cookie_name(), text, **attributes)
         return text.encode()
 
     @property
@@ -134,10 +134,10 @@ class Security(Cookies, Arguments):
         token = _decode_token(sent)
         if token is None:
             raise HTTPError(403, "'_xsrf' argument has invalid format")
-        if not hmac.compare_digest(token.value, self._token.value):
+        if not hmac.compare_digest(token.value, self._halny_token.value):
             raise HTTPError(403, f"XSRF cookie does not match {self.request.method} argument")
 
-    def _xsrf_cookie_name(self) -> str:
+    def _halny_xsrf_cookie_name(self) -> str:
         return cast("str", self.application.settings.get("xsrf_cookie_name", "_xsrf"))
 
     def check_trusted_origin(self, origin: str) -> bool:
@@ -148,7 +148,7 @@ class Security(Cookies, Arguments):
         """
         return origin in self.application.settings.get("trusted_origins", ())
 
-    def _check_origin(self) -> None:
+    def _halny_check_origin(self) -> None:
         """Refuse what another site has made the client send. Called before `prepare` for methods that aren't safe."""
         settings = self.application.settings
         if settings.get("xsrf_cookies"):
@@ -161,12 +161,12 @@ class Security(Cookies, Arguments):
         site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
         if site in ("same-origin", "none"):
             return  # `none` is the user, who typed or chose it
-        if site is None and (origin is None or self._is_own(origin)):
+        if site is None and (origin is None or self._halny_is_own(origin)):
             return  # no browser of today; where there is no Origin either, no browser at all
         if origin is None or not self.check_trusted_origin(origin):
             raise HTTPError(403, f"Sec-Fetch-Site {site!r} and Origin {origin!r} not allowed")
 
-    def _is_own(self, origin: str) -> bool:
+    def _halny_is_own(self, origin: str) -> bool:
         match = re.fullmatch(_ORIGIN, origin)
         return match is not None and match[1].lower() == self.request.host.lower()
 

@@ -39,7 +39,7 @@ class StaticFileHandler(FileSource):
     and `validate_absolute_path`.
     """
 
-    _decided = False
+    _halny_decided = False
 
     async def head(self, path: str) -> None:
         """Answer without the content."""
@@ -58,20 +58,20 @@ class StaticFileHandler(FileSource):
             validated = self.validate_absolute_path(self.root, absolute_path)
             if validated is not None:
                 self.absolute_path = validated
-                await self._answer(include_body)
+                await self._halny_answer(include_body)
         finally:
-            self._keep_open(None)
+            self._halny_keep_open(None)
 
-    async def _answer(self, include_body: bool) -> None:
-        self._open_what_is_sent()
+    async def _halny_answer(self, include_body: bool) -> None:
+        self._halny_open_what_is_sent()
         self.modified = self.get_modified_time()
-        if self._file is not None and self._file.stat.st_size > HASH_SIZE:
-            await self._hash_large_file(self._file)
+        if self._halny_file is not None and self._halny_file.stat.st_size > HASH_SIZE:
+            await self._halny_hash_large_file(self._halny_file)
         self.set_headers()
         if self.should_return_304():
             self.set_status(304)
             return
-        self._decided = True
+        self._halny_decided = True
         size = self.get_content_size()
         part = find_part(self.request.headers, size, self._headers.get("Etag"), self.modified)
         if part is None:
@@ -84,11 +84,11 @@ class StaticFileHandler(FileSource):
             self.set_header("Content-Range", format_content_range(part, size))
         self.set_header("Content-Length", part.stop - part.start)
         if include_body:
-            await self._write_part(part, is_whole)
+            await self._halny_write_part(part, is_whole)
 
-    async def _write_part(self, part: ByteRange, is_whole: bool) -> None:
-        if self._file is not None:
-            await self._write_part_of_file(self._file, part, is_whole)
+    async def _halny_write_part(self, part: ByteRange, is_whole: bool) -> None:
+        if self._halny_file is not None:
+            await self._halny_write_part_of_file(self._halny_file, part, is_whole)
             return
         start, end = (None, None) if is_whole else part
         content = self.get_content(self.absolute_path, start, end)
@@ -96,18 +96,18 @@ class StaticFileHandler(FileSource):
             self.write(chunk)
             await self.flush()
 
-    async def _write_part_of_file(self, file: OpenedFile, part: ByteRange, is_whole: bool) -> None:
+    async def _halny_write_part_of_file(self, file: OpenedFile, part: ByteRange, is_whole: bool) -> None:
         if part.stop - part.start > WHOLE_SIZE:
-            await send(self, file, part, may_bypass=self._leaves_body_alone)
+            await send(self, file, part, may_bypass=self._halny_leaves_body_alone)
             return
         content = read_small(file, part)
         self.write(content)  # it leaves with the head when the handler finishes
-        if is_whole and self.MAX_CACHED_CONTENT and self._is_plain():
-            self._keep_small_file(file, content)
+        if is_whole and self.MAX_CACHED_CONTENT and self._halny_is_plain():
+            self._halny_keep_small_file(file, content)
 
     # Small files
 
-    def _is_plain(self) -> bool:
+    def _halny_is_plain(self) -> bool:
         """Return whether no subclass has anything to say in the answer."""
         try:
             plain: bool = _HOOKS(type(self)) == _PLAIN
@@ -115,49 +115,49 @@ class StaticFileHandler(FileSource):
             return False
         return plain
 
-    def _call_method(self) -> Coroutine[Any, Any, None] | None:
-        if not self._finished and self._answer_from_memory():
+    def _halny_call_method(self) -> Coroutine[Any, Any, None] | None:
+        if not self._finished and self._halny_answer_from_memory():
             return None
-        return super()._call_method()
+        return super()._halny_call_method()
 
-    def _answer_from_memory(self) -> bool:
+    def _halny_answer_from_memory(self) -> bool:
         """Answer with a file that is in memory, where nothing but the file decides what the answer is."""
         request = self.request
-        if self._header_fields is not None or self._new_cookie is not None:
+        if self._halny_header_fields is not None or self._new_cookie is not None:
             return False
         if len(self.path_args) != 1 or self._transforms:
             return False
         root: object = getattr(self, "root", None)
         if not isinstance(root, str):
             return False
-        file = self._small_files.find(root, self.path_args[0])
+        file = self._halny_small_files.find(root, self.path_args[0])
         if (
             file is None
             or (request.method != "GET" and request.method != "HEAD")
             or self._status_code != 200
             or self.precompressed
             or self.application.forgets_versions
-            or not self._is_plain()
+            or not self._halny_is_plain()
             or "v" in request.query
             or not request.lacks(b"range", b"if-modified-since")
         ):
             return False
-        if request.is_conditional and self._matches_etag(file.etag):
+        if request.is_conditional and self._halny_matches_etag(file.etag):
             self.set_status(304)
-            self._finish_with(self._bare_head(file.validators.decode("latin-1")), b"")
+            self._halny_finish_with(self._halny_bare_head(file.validators.decode("latin-1")), b"")
         else:
             head = b"%b%bContent-Length: %d\r\n" % (
-                self._typed_head(file.content_type),
+                self._halny_typed_head(file.content_type),
                 file.validators,
                 len(file.content),
             )
-            self._finish_with(head, file.content)
+            self._halny_finish_with(head, file.content)
         return True
 
-    def _keep_small_file(self, file: OpenedFile, content: bytes) -> None:
+    def _halny_keep_small_file(self, file: OpenedFile, content: bytes) -> None:
         root, headers = self.root, self._headers
         is_direct = os.path.isabs(root) and file.path == join_paths(root, self.path)  # noqa: PTH117
-        if not is_direct or self._coding is not None or self.precompressed or [*self.path_args] != [self.path]:
+        if not is_direct or self._halny_coding is not None or self.precompressed or [*self.path_args] != [self.path]:
             return  # it would not be found again, or be taken for something else
         names = ("Accept-Ranges", "Etag", "Last-Modified")
         validators = "".join([f"{name}: {headers[name]}\r\n" for name in names]).encode("latin-1")
@@ -171,7 +171,7 @@ class StaticFileHandler(FileSource):
             time.monotonic(),
         )
         with self._lock:
-            self._small_files.keep(root, self.path, small, file.stat, self.MAX_CACHED_CONTENT)
+            self._halny_small_files.keep(root, self.path, small, file.stat, self.MAX_CACHED_CONTENT)
 
     # Headers
 
@@ -184,8 +184,8 @@ class StaticFileHandler(FileSource):
         content_type = self.get_content_type()
         if content_type:
             self.set_header("Content-Type", content_type)
-        if self._coding is not None:
-            self.set_header("Content-Encoding", self._coding)
+        if self._halny_coding is not None:
+            self.set_header("Content-Encoding", self._halny_coding)
         if self.precompressed:
             self.add_header("Vary", "Accept-Encoding")
         cache_time = self.get_cache_time(self.path, self.modified, content_type)
@@ -203,16 +203,16 @@ class StaticFileHandler(FileSource):
 
     def set_etag_header(self) -> None:
         """See `RequestHandler.set_etag_header`."""
-        if not self._decided:  # what the handler does as it finishes was done before the content was looked at
+        if not self._halny_decided:  # what the handler does as it finishes was done before the content was looked at
             super().set_etag_header()
 
     def check_etag_header(self) -> bool:
         """See `RequestHandler.check_etag_header`."""
-        return not self._decided and super().check_etag_header()
+        return not self._halny_decided and super().check_etag_header()
 
     def compute_etag(self) -> str | None:
         """Return the entity tag: the version of the file, or a hash of its size and time of change."""
-        version = self._find_version()
+        version = self._halny_find_version()
         if version is None:
             try:
                 version = version_of_metadata(self._stat())

@@ -50,8 +50,8 @@ class FileSource(RequestHandler):
     """Whether the files `x.br`, `x.zst` and `x.gz` are sent for `x` to clients that take these codings."""
 
     _static_hashes: ClassVar[VersionCache] = VersionCache()
-    _shared_hashes: ClassVar[SharedHashes] = SharedHashes()
-    _small_files: ClassVar[SmallFiles] = SmallFiles()
+    _halny_shared_hashes: ClassVar[SharedHashes] = SharedHashes()
+    _halny_small_files: ClassVar[SmallFiles] = SmallFiles()
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
     # A subclass may have an `initialize` that knows nothing of these.
@@ -65,9 +65,9 @@ class FileSource(RequestHandler):
     """The path of the file that is sent."""
     modified: dt.datetime | None = None
     """When that file was changed."""
-    _file: OpenedFile | None = None
-    _coding: str | None = None
-    _version: str | None = None
+    _halny_file: OpenedFile | None = None
+    _halny_coding: str | None = None
+    _halny_version: str | None = None
 
     def initialize(
         self,
@@ -96,43 +96,45 @@ class FileSource(RequestHandler):
         """Forget what is known of files."""
         with cls._lock:
             cls._static_hashes.clear()
-            cls._small_files.clear()
+            cls._halny_small_files.clear()
 
     # The file
 
-    def _keep_open(self, file: OpenedFile | None) -> None:
+    def _halny_keep_open(self, file: OpenedFile | None) -> None:
         """Take a file to be sent in place of the one before, which is closed."""
-        if self._file is not None:
-            self._file.close()
-        self._file = file
+        if self._halny_file is not None:
+            self._halny_file.close()
+        self._halny_file = file
 
-    def _open_what_is_sent(self) -> None:
+    def _halny_open_what_is_sent(self) -> None:
         """See that the open file is the one that is sent, if its content is sent at all and not something else."""
-        if not self._overrides_nothing("get_content", "get_content_size"):
-            self._keep_open(None)
+        if not self._halny_overrides_nothing("get_content", "get_content_size"):
+            self._halny_keep_open(None)
             return
-        if self._file is None or self._file.path != self.absolute_path:
-            self._keep_open(file := OpenedFile(self.absolute_path))  # a subclass has chosen it by rules of its own
+        if self._halny_file is None or self._halny_file.path != self.absolute_path:
+            self._halny_keep_open(
+                file := OpenedFile(self.absolute_path)
+            )  # a subclass has chosen it by rules of its own
             if not file.is_file:
                 raise HTTPError(403, "%s is not a file", self.path)
-        if self.precompressed and self._file is not None:
-            sibling = find_sibling(self._file, self.request.headers.get("Accept-Encoding", ""))
+        if self.precompressed and self._halny_file is not None:
+            sibling = find_sibling(self._halny_file, self.request.headers.get("Accept-Encoding", ""))
             if sibling is not None:
-                self._coding, file = sibling
-                self._keep_open(file)
+                self._halny_coding, file = sibling
+                self._halny_keep_open(file)
 
-    def _overrides_nothing(self, *names: str) -> bool:
+    def _halny_overrides_nothing(self, *names: str) -> bool:
         cls = type(self)
         return all(_function_of(cls, name) is _ORIGINALS[name] for name in names)
 
-    def _leaves_body_alone(self) -> bool:
+    def _halny_leaves_body_alone(self) -> bool:
         """Return whether the body leaves as it is: nothing changes it, and no subclass sees it."""
         if any(getattr(transform, "is_active", True) for transform in self._transforms):
             return False
-        return self._overrides_nothing("write", "flush")
+        return self._halny_overrides_nothing("write", "flush")
 
     def _stat(self) -> os.stat_result:
-        return self._file.stat if self._file is not None else os.stat(self.absolute_path)  # noqa: PTH116
+        return self._halny_file.stat if self._halny_file is not None else os.stat(self.absolute_path)  # noqa: PTH116
 
     # Where files are
 
@@ -170,19 +172,19 @@ class FileSource(RequestHandler):
         root = os.path.abspath(root)  # noqa: PTH100
         if not is_below(absolute_path, root):
             raise HTTPError(403, "%s is not in root static directory", self.path)
-        self._keep_open(file := OpenedFile(absolute_path))
+        self._halny_keep_open(file := OpenedFile(absolute_path))
         if file.is_directory and self.default_filename is not None:
             require_allowed_place(file, root, self.allowed_symlink_directory)
             if not self.request.path.endswith("/"):
-                self._redirect_to_directory()
+                self._halny_redirect_to_directory()
                 return None
-            self._keep_open(file := OpenedFile(os.path.join(absolute_path, self.default_filename)))  # noqa: PTH118
+            self._halny_keep_open(file := OpenedFile(os.path.join(absolute_path, self.default_filename)))  # noqa: PTH118
         if not file.is_file:
             raise HTTPError(403, "%s is not a file", self.path)
         file.path = require_allowed_place(file, root, self.allowed_symlink_directory)
         return file.path
 
-    def _redirect_to_directory(self) -> None:
+    def _halny_redirect_to_directory(self) -> None:
         path = self.request.path
         if path.startswith(("//", "/\\")):
             raise HTTPError(403, "cannot redirect path with two initial slashes")  # a browser takes it for a host
@@ -283,36 +285,36 @@ class FileSource(RequestHandler):
                 general_log.error("could not open static file %r: %s", abs_path, error)
             return None
         if stat is not None:
-            cls._remember(abs_path, stat, version)
+            cls._halny_remember(abs_path, stat, version)
         return version
 
     @classmethod
-    def _remember(cls, path: str, stat: os.stat_result, version: str) -> None:
+    def _halny_remember(cls, path: str, stat: os.stat_result, version: str) -> None:
         with cls._lock:
             cls._static_hashes.keep(path, stat, version, cls.MAX_CACHED_VERSIONS)
 
-    def _find_version(self) -> str | None:
+    def _halny_find_version(self) -> str | None:
         """Return the version of what is sent, or None where it is too large to have one."""
-        if self._version is not None:
-            return self._version
-        file = self._file
-        if file is None or not self._overrides_nothing("get_content_version", "_get_cached_version"):
+        if self._halny_version is not None:
+            return self._halny_version
+        file = self._halny_file
+        if file is None or not self._halny_overrides_nothing("get_content_version", "_get_cached_version"):
             return self._get_cached_version(self.absolute_path)
         version = self._static_hashes.find(file.path, mark_of(file.stat))
         if version is None and file.stat.st_size <= min(HASH_SIZE, self.MAX_VERSION_CONTENT_SIZE):
             version = hash_file(file)
-            self._remember(file.path, file.stat, version)
-        self._version = version
+            self._halny_remember(file.path, file.stat, version)
+        self._halny_version = version
         return version
 
-    async def _hash_large_file(self, file: OpenedFile) -> None:
+    async def _halny_hash_large_file(self, file: OpenedFile) -> None:
         """Find the version of a large file without blocking the loop."""
-        if not self._overrides_nothing("get_content_version", "_get_cached_version"):
+        if not self._halny_overrides_nothing("get_content_version", "_get_cached_version"):
             return
-        self._version = self._static_hashes.find(file.path, mark_of(file.stat))
-        if self._version is None and file.stat.st_size <= self.MAX_VERSION_CONTENT_SIZE:
-            self._version = await self._shared_hashes.find(file)
-            self._remember(file.path, file.stat, self._version)
+        self._halny_version = self._static_hashes.find(file.path, mark_of(file.stat))
+        if self._halny_version is None and file.stat.st_size <= self.MAX_VERSION_CONTENT_SIZE:
+            self._halny_version = await self._halny_shared_hashes.find(file)
+            self._halny_remember(file.path, file.stat, self._halny_version)
 
 
 def _read_pieces(path: str, start: int, end: int | None) -> Generator[bytes, None, None]:

@@ -111,17 +111,17 @@ class FallbackHandler(RequestHandler):
         """See `RequestHandler.prepare`."""
         result = self.fallback(self.request)
         if inspect.isawaitable(result):
-            return self._wait_for(result)
-        self._leave()
+            return self._halny_wait_for(result)
+        self._halny_leave()
         return None
 
-    async def _wait_for(self, answer: Awaitable[object]) -> None:
+    async def _halny_wait_for(self, answer: Awaitable[object]) -> None:
         await answer
-        self._leave()
+        self._halny_leave()
 
-    def _leave(self) -> None:
+    def _halny_leave(self) -> None:
         self._finished = True  # as far as this handler is concerned; the fallback may answer later
-        self._end_request()
+        self._halny_end_request()
 
 
 def addslash(method: _Method) -> _Method:

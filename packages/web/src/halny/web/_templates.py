@@ -47,10 +47,10 @@ class Templates(Localization, Security):
         page = self.render_string(template_name, **kwargs)
         modules = vars(self).get("_active_modules")
         if modules:
-            page = self._with_resources(template_name, page, Resources(modules.values()))
+            page = self._halny_with_resources(template_name, page, Resources(modules.values()))
         return self.finish(page)
 
-    def _with_resources(self, name: str, page: bytes, resources: Resources) -> bytes:
+    def _halny_with_resources(self, name: str, page: bytes, resources: Resources) -> bytes:
         head: list[str | bytes] = []
         body: list[str | bytes] = []
         if resources.js_files:
@@ -78,7 +78,7 @@ class Templates(Localization, Security):
             js_files: their paths, each used once.
         """
         return "".join(
-            f'<script src="{xhtml_escape(url)}" type="text/javascript"></script>' for url in self._urls(js_files)
+            f'<script src="{xhtml_escape(url)}" type="text/javascript"></script>' for url in self._halny_urls(js_files)
         )
 
     def render_embed_js(self, js_embed: Iterable[bytes]) -> bytes:
@@ -96,7 +96,8 @@ class Templates(Localization, Security):
             css_files: their paths, each used once.
         """
         return "".join(
-            f'<link href="{xhtml_escape(url)}" type="text/css" rel="stylesheet"/>' for url in self._urls(css_files)
+            f'<link href="{xhtml_escape(url)}" type="text/css" rel="stylesheet"/>'
+            for url in self._halny_urls(css_files)
         )
 
     def render_embed_css(self, css_embed: Iterable[bytes]) -> bytes:
@@ -107,7 +108,7 @@ class Templates(Localization, Security):
         """
         return b'<style type="text/css">\n' + b"\n".join(css_embed) + b"\n</style>"
 
-    def _urls(self, paths: Iterable[str]) -> dict[str, None]:
+    def _halny_urls(self, paths: Iterable[str]) -> dict[str, None]:
         """Return URLs without repetition, in the order in which they came."""
         unique = dict.fromkeys(paths)
         return dict.fromkeys(path if is_absolute(path) else self.static_url(path) for path in unique)
@@ -124,7 +125,7 @@ class Templates(Localization, Security):
             path = _folder_of_caller()
         namespace = self.get_template_namespace()
         namespace.update(kwargs)
-        return self._loader(path).load(template_name).generate(**namespace)
+        return self._halny_loader(path).load(template_name).generate(**namespace)
 
     def get_template_path(self) -> str | None:
         """Return the folder of this handler's templates: by default the setting `template_path`; for subclasses.
@@ -169,8 +170,8 @@ class Templates(Localization, Security):
             options["whitespace"] = settings["template_whitespace"]
         return Loader(template_path, **options)
 
-    def _loader(self, path: str) -> BaseLoader:
-        loader = self._own_loaders.get(path)
+    def _halny_loader(self, path: str) -> BaseLoader:
+        loader = self._halny_own_loaders.get(path)
         if loader is not None:
             return loader
         known = self.application.template_loaders
@@ -181,11 +182,11 @@ class Templates(Localization, Security):
             loader = known.setdefault(key, self.create_template_loader(path))
         if not self.application.settings.get("compiled_template_cache", True):
             loader.reset()
-        self._own_loaders[path] = loader
+        self._halny_own_loaders[path] = loader
         return loader
 
     @cached_property
-    def _own_loaders(self) -> dict[str, BaseLoader]:
+    def _halny_own_loaders(self) -> dict[str, BaseLoader]:
         return {}
 
     # UI modules and methods
@@ -193,19 +194,19 @@ class Templates(Localization, Security):
     @cached_property
     def ui(self) -> Any:
         """The UI methods, bound to this handler, and the UI modules as `modules`: part of the templates' namespace."""
-        modules = UIModuleNamespace(self._me)
+        modules = UIModuleNamespace(self._halny_me)
         names: dict[str, Any] = {name: partial(method, self) for name, method in self.application.ui_methods.items()}
         return ObjectDict(names, _tt_modules=modules, modules=modules)
 
     @property
-    def _me(self) -> RequestHandler:
+    def _halny_me(self) -> RequestHandler:
         return cast("RequestHandler", self)
 
     @cached_property
     def _active_modules(self) -> dict[str, UIModule]:
         return {}
 
-    def ui_module_renderer(self, name: str) -> Callable[..., str | bytes]:
+    def _halny_ui_module_renderer(self, name: str) -> Callable[..., str | bytes]:
         """Return what renders a UI module; for the templates.
 
         Args:
@@ -223,7 +224,7 @@ class Templates(Localization, Security):
             # A module that is only named, and not rendered, brings nothing to the page.
             active = self._active_modules.get(name)
             if active is None:
-                active = self._active_modules[name] = module_class(self._me)
+                active = self._active_modules[name] = module_class(self._halny_me)
             return cast("str | bytes", active.render(*args, **kwargs))
 
         return render

@@ -4,6 +4,9 @@ Strategy: a handler makes a module when a template first uses it, and keeps it f
 for is collected when the page is complete, and goes to the ends of its head and its body, everything once.
 """
 
+# What handlers have for the framework, and not for those who write them, has a name with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import types
@@ -271,7 +274,7 @@ class UIModuleNamespace:
 
     def __getitem__(self, name: str) -> Callable[..., str | bytes]:
         """What renders the module of this name."""
-        return self._handler.ui_module_renderer(name)
+        return self._handler._halny_ui_module_renderer(name)
 
     def __getattr__(self, name: str) -> Callable[..., str | bytes]:
         """What renders the module of this name."""

@@ -34,7 +34,7 @@ class UploadHandler(RequestHandler):
     to be kept, from `SpooledFile.file`.
     """
 
-    streams_request_body = True
+    _stream_request_body = True
 
     max_fields_size = 2 * 1024 * 1024
     """Bytes of all fields together that are not files; more are answered with 413. They stay in memory."""
@@ -51,38 +51,38 @@ class UploadHandler(RequestHandler):
     form: FormData
     """The form, when the method is called."""
 
-    _reader: FormDataReader | None = None
-    _received = 0
-    _is_feeding = False
-    _is_dropped = False
+    _halny_reader: FormDataReader | None = None
+    _halny_received = 0
+    _halny_is_feeding = False
+    _halny_is_dropped = False
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """See `RequestHandler.data_received`."""
-        self._received += len(chunk)
-        if self._received > self.spool_size:
-            return self._feed_in_thread(chunk)
-        self._feed(chunk)
+        self._halny_received += len(chunk)
+        if self._halny_received > self.spool_size:
+            return self._halny_feed_in_thread(chunk)
+        self._halny_feed(chunk)
         return None
 
-    async def _feed_in_thread(self, chunk: bytes) -> None:
-        if self._is_dropped:
+    async def _halny_feed_in_thread(self, chunk: bytes) -> None:
+        if self._halny_is_dropped:
             return
-        self._is_feeding = True
+        self._halny_is_feeding = True
         try:
-            await in_thread(self._feed, chunk)
+            await in_thread(self._halny_feed, chunk)
         finally:
-            self._is_feeding = False
-            self._drop_if_put_off()
+            self._halny_is_feeding = False
+            self._halny_drop_if_put_off()
 
-    def _feed(self, chunk: bytes) -> None:
+    def _halny_feed(self, chunk: bytes) -> None:
         try:
-            if self._reader is None:
-                self._reader = self._make_reader()
-            self._reader.feed(chunk)
+            if self._halny_reader is None:
+                self._halny_reader = self._halny_make_reader()
+            self._halny_reader.feed(chunk)
         except HTTPInputError as error:
             raise _as_page(error) from error
 
-    def _make_reader(self) -> FormDataReader:
+    def _halny_make_reader(self) -> FormDataReader:
         content_type = self.request.headers.get("Content-Type", "")
         kind, parameters = parse_header_parameters(content_type, strict=True)
         if kind.lower() != "multipart/form-data":
@@ -100,12 +100,12 @@ class UploadHandler(RequestHandler):
             directory=self.upload_directory,
         )
 
-    async def _receive_body(self) -> None:
-        await super()._receive_body()
+    async def _halny_receive_body(self) -> None:
+        await super()._halny_receive_body()
         if self._finished:
             return
         try:
-            reader = self._reader
+            reader = self._halny_reader
             self.form = FormData() if reader is None else reader.finish()
         except HTTPInputError as error:
             raise _as_page(error) from error
@@ -113,27 +113,27 @@ class UploadHandler(RequestHandler):
             self.request.body_arguments.setdefault(name, []).extend(values)
         self.request.arguments = None  # it is put together from both when it is asked for
 
-    def connection_closed(self) -> None:
+    def _halny_connection_closed(self) -> None:
         """Drop what was received of a body that will never be whole."""
         if not hasattr(self, "form"):
-            self._drop()
-        super().connection_closed()
+            self._halny_drop()
+        super()._halny_connection_closed()
 
-    def _end_request(self) -> None:
-        super()._end_request()
-        self._drop()
+    def _halny_end_request(self) -> None:
+        super()._halny_end_request()
+        self._halny_drop()
 
-    def _drop_if_put_off(self) -> None:
-        if self._is_dropped:
-            self._drop()
+    def _halny_drop_if_put_off(self) -> None:
+        if self._halny_is_dropped:
+            self._halny_drop()
 
-    def _drop(self) -> None:
+    def _halny_drop(self) -> None:
         """Close all files, as soon as no thread writes to one."""
-        self._is_dropped = True
-        if self._is_feeding:
+        self._halny_is_dropped = True
+        if self._halny_is_feeding:
             return
-        if self._reader is not None:
-            self._reader.close()
+        if self._halny_reader is not None:
+            self._halny_reader.close()
         form: FormData | None = getattr(self, "form", None)
         if form is not None:
             form.close()
