@@ -28,6 +28,13 @@ from .linear import LIMIT, SIZE, seconds
         ("bytes=0-", 0, []),
         ("bytes=-5", 0, []),
         ("bytes=9999999999999999999-", 10, []),
+        ("bytes=99999999999999999999-", 10, []),  # RFC 9110 §15.5.17: beyond the end, however far
+        ("bytes=" + "9" * 5000 + "-", 10, []),
+        ("bytes=" + "9" * 5000 + "-" + "9" * 5000, 10, []),
+        ("bytes=5-" + "9" * 5000, 10, [(5, 10)]),
+        ("bytes=-" + "9" * 5000, 10, [(0, 10)]),
+        ("bytes=" + "0" * 5000 + "2-" + "0" * 5000 + "4", 10, [(2, 5)]),
+        ("bytes=-" + "0" * 5000 + "3", 10, [(7, 10)]),
     ],
 )
 def test_ranges(value: str, size: int, expected: list[tuple[int, int]]) -> None:
@@ -59,7 +66,8 @@ def test_ranges(value: str, size: int, expected: list[tuple[int, int]]) -> None:
             "bytes=0-1;2-3",
             "items=0-1",
         ),
-        *("bytes:0-1", "bytes=0-1\n", "bytes=" + "9" * 20 + "-", "bytes=0-0" + ",0-0" * 16),
+        *("bytes:0-1", "bytes=0-1\n", "bytes=0-0" + ",0-0" * 16),
+        *("bytes=" + "9" * 20 + "-" + "9" * 19 + "8" + ending for ending in ("", ",0-1")),
     ],
 )
 def test_ranges_that_are_ignored(value: str) -> None:
@@ -78,6 +86,8 @@ def test_ranges_take_linear_time() -> None:
     for value in (
         "bytes=" + "0-0," * (SIZE // 4),
         "bytes=" + "9" * SIZE,
+        "bytes=" + "9" * SIZE + "-" + "9" * SIZE,
+        "bytes=-" + "0" * SIZE + "1",
         "bytes=" + " " * SIZE,
         "bytes=0-" + "\t" * SIZE + "x",
     ):

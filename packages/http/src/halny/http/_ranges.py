@@ -12,7 +12,10 @@ MAX_RANGES = 16
 """Ranges in one request. Players and readers of PDF ask for a few; many small ones cost more than the whole
 (§14.2)."""
 
-_RANGE = re.compile(r"[ \t]*(?:([0-9]{1,19})-([0-9]{1,19})?|-([0-9]{1,19}))[ \t]*").fullmatch
+_RANGE = re.compile(r"[ \t]*+(?:([0-9]++)-([0-9]++)?|-([0-9]++))[ \t]*+").fullmatch
+
+_BEYOND = 10**19
+"""What stands for every number of more than 19 digits: no representation has so many bytes."""
 
 
 class ByteRange(NamedTuple):
@@ -44,14 +47,25 @@ def parse_byte_ranges(value: str, size: int, *, max_ranges: int = MAX_RANGES) ->
             return None
         first, last, suffix = match.groups()
         if suffix is not None:
-            start, stop = max(0, size - int(suffix)), size
+            start, stop = max(0, size - _number(suffix)), size
         else:
-            start, stop = int(first), size if last is None else min(int(last) + 1, size)
-            if last is not None and int(last) < start:
+            if last is not None and _is_less(last, first):
                 return None  # not unsatisfiable but invalid
+            start, stop = _number(first), size if last is None else min(_number(last) + 1, size)
         if start < stop:
             ranges.append(ByteRange(start, stop))
     return ranges
+
+
+def _number(digits: str) -> int:
+    """Return a number, or `_BEYOND` where it is larger; `int` alone takes quadratic time, and refuses long ones."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= 19 else _BEYOND
+
+
+def _is_less(digits: str, others: str) -> bool:
+    digits, others = digits.lstrip("0"), others.lstrip("0")
+    return (len(digits), digits) < (len(others), others)
 
 
 def format_content_range(part: ByteRange | None, size: int) -> str:
