@@ -44,9 +44,6 @@ _DEBUG_SETTINGS: Final = {
 }
 """What the setting `debug` means, unless these settings are there themselves."""
 
-_OWN_WAYS: Final = frozenset(["find_handler", "get_handler_delegate", "start_request", "__call__"])
-"""What a subclass overrides to find handlers by rules of its own."""
-
 
 def _default_transforms(settings: dict[str, Any]) -> list[type[OutputTransform]]:
     return [BestContentEncoding] if settings.get("compress_response") or settings.get("gzip") else []
@@ -68,7 +65,7 @@ class ApplicationRouter(ReversibleRuleRouter):
         rules: as for `RuleRouter`.
     """
 
-    _routes_to_handlers = True
+    _halny_routes_to_handlers = True
 
     def __init__(self, application: Application, rules: RuleList | None = None) -> None:
         self.application = application
@@ -90,7 +87,7 @@ class ApplicationRouter(ReversibleRuleRouter):
             return self.application.get_handler_delegate(request, target, **target_params)
         return super().get_target_delegate(target, request, **target_params)
 
-    _usual_target_delegate = get_target_delegate
+    _halny_usual_target_delegate = get_target_delegate
 
 
 class Application(ReversibleRouter):
@@ -122,18 +119,20 @@ class Application(ReversibleRouter):
         if settings.get("debug"):
             for name, value in _DEBUG_SETTINGS.items():
                 settings.setdefault(name, value)
-        self.static_handler_class: type[StaticFileHandler] = settings.get("static_handler_class", StaticFileHandler)
+        self.static_handler_class: type[StaticFileHandler] = settings.get(
+            "static_handler_class", StaticFileHandler
+        )
         self.forgets_versions = not settings.get("static_hash_cache", True)
         self.ui_modules = load_ui_modules(settings.get("ui_modules"))
         self.ui_methods = load_ui_methods(settings.get("ui_methods"))
         self.template_loaders: dict[tuple[object, str], BaseLoader] = {}
-        self.wildcard_router = ApplicationRouter(self, [*self._static_rules(), *(handlers or ())])
+        self.wildcard_router = ApplicationRouter(self, [*self._halny_static_rules(), *(handlers or ())])
         self.default_router = ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
-        self._starts_autoreload = bool(settings.get("autoreload"))
-        if self._starts_autoreload and _is_loop_running():
-            self._start_autoreload()
+        self._halny_starts_autoreload = bool(settings.get("autoreload"))
+        if self._halny_starts_autoreload and _is_loop_running():
+            self._halny_start_autoreload()
 
-    def _static_rules(self) -> RuleList:
+    def _halny_static_rules(self) -> RuleList:
         """Return the routes that the setting `static_path` makes."""
         settings = self.settings
         if not settings.get("static_path"):
@@ -144,9 +143,9 @@ class Application(ReversibleRouter):
         patterns = (r"/(robots\.txt)", r"/(favicon\.ico)", prefix + "(.*)")
         return [(pattern, self.static_handler_class, arguments) for pattern in patterns]
 
-    def _start_autoreload(self) -> None:
-        if self._starts_autoreload:
-            self._starts_autoreload = False
+    def _halny_start_autoreload(self) -> None:
+        if self._halny_starts_autoreload:
+            self._halny_starts_autoreload = False
             from halny.ioloop import autoreload
 
             autoreload.start()
@@ -225,10 +224,12 @@ class Application(ReversibleRouter):
             request: the request, whose body is not there yet.
             **kwargs: passed on to `get_handler_delegate`.
         """
+        if self._halny_starts_autoreload:
+            self._halny_start_autoreload()  # this application is a part of another, and no server has asked it
         found = self.default_router.find_handler(request)
         if found is not None:
             return found
-        handler_class, handler_kwargs = self.fallback()
+        handler_class, handler_kwargs = self._halny_fallback()
         return self.get_handler_delegate(request, handler_class, handler_kwargs)
 
     def get_handler_delegate(
@@ -285,22 +286,28 @@ class Application(ReversibleRouter):
 
     def endpoint_source(self) -> EndpointSource | None:
         """Return the source of this application's endpoints, or None where a subclass finds handlers in its own way."""
-        if self._starts_autoreload:
-            IOLoop.current().add_callback(self._start_autoreload)  # a server was made before its loop runs
+        if self._halny_starts_autoreload:
+            IOLoop.current().add_callback(self._halny_start_autoreload)  # a server was made before its loop runs
         if not isinstance(cast("object", self.default_router), RuleRouter):
             return None  # some programs put one of their own in its place
-        bases = type(self).__mro__
-        for base in bases[: bases.index(Application)]:
-            if not _OWN_WAYS.isdisjoint(vars(base)):
-                return None
+        if not _WAYS.keys().isdisjoint(vars(self)):
+            return None
+        if any(getattr(type(self), name) is not way for name, way in _WAYS.items()):
+            return None
         return _ApplicationEndpoints(self)
 
-    def fallback(self) -> tuple[type[RequestHandler], dict[str, Any]]:
+    def _halny_fallback(self) -> tuple[type[RequestHandler], dict[str, Any]]:
         """Return the handler for what no rule matches, and the arguments of its `initialize`."""
         handler_class = self.settings.get("default_handler_class")
         if handler_class is not None:
             return handler_class, self.settings.get("default_handler_args", {})
         return ErrorHandler, {"status_code": 404}
+
+
+_WAYS: Final = {
+    name: getattr(Application, name) for name in ("find_handler", "get_handler_delegate", "start_request", "__call__")
+}
+"""What is overridden, or patched, to find handlers by other rules."""
 
 
 @final
@@ -312,14 +319,15 @@ class _ApplicationEndpoints(EndpointSource):
 
     def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:
         application = self._application
-        router = application.default_router
-        # Without handlers for hosts the only rule is the one that leads to the wildcard router.
-        found = (application.wildcard_router if len(router.rules) == 1 else router).find(request)
+        router: object = application.default_router
+        if not isinstance(router, RuleRouter):  # pyright: ignore[reportUnnecessaryIsInstance] - a program has put it there
+            return DelegateEndpoint(application.find_handler(request), request)
+        found = router._halny_find(request)
         if isinstance(found, tuple):
             rule, args, kwargs = found
             handler_class, handler_kwargs = rule.target, rule.target_kwargs
         elif found is None:
-            handler_class, handler_kwargs = application.fallback()
+            handler_class, handler_kwargs = application._halny_fallback()
             args, kwargs = [], {}
         elif isinstance(found, HandlerDelegate):
             return found.endpoint()

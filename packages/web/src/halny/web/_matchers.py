@@ -116,6 +116,7 @@ class PathMatches(Matcher):
 
     Raises:
         ValueError: some groups are named and some are not.
+        TypeError: it is neither text nor a compiled pattern.
         re.error: it is no regular expression. A note says which, as the message doesn't.
     """
 
@@ -124,6 +125,8 @@ class PathMatches(Matcher):
             if not path_pattern.endswith("$"):
                 path_pattern += "$"
             path_pattern = _compiled(path_pattern)
+        elif not isinstance(path_pattern, re.Pattern) or not isinstance(path_pattern.pattern, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a path's pattern is text, or compiled from text, not {path_pattern!r}")
         self.regex = path_pattern
         if len(self.regex.groupindex) not in (0, self.regex.groups):
             raise ValueError(
@@ -138,7 +141,10 @@ class PathMatches(Matcher):
     @property
     def literal(self) -> str | None:
         """The one path that the pattern matches, or None where there may be several."""
-        pattern = self.regex.pattern.removeprefix("^").removesuffix("$")
+        pattern = self.regex.pattern.removeprefix("^")
+        if not pattern.endswith("$"):
+            return None  # a compiled pattern that matches whatever begins so
+        pattern = pattern.removesuffix("$")
         if self.regex.flags & (re.IGNORECASE | re.VERBOSE) or _LITERAL.fullmatch(pattern) is None:
             return None
         return re_unescape(pattern)

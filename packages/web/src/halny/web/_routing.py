@@ -6,10 +6,13 @@ before it depend on nothing but the path. What the table does not have is looked
 whose first segment is another.
 """
 
+# What routers have for the framework has a name with an underscore, so that no subclass uses it.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from halny.http import HTTPMessageDelegate, HTTPServerConnectionDelegate
 from halny.httpserver import CallableDelegate
@@ -62,6 +65,14 @@ class Rule:
         self.target = target
         self.target_kwargs: dict[str, Any] = target_kwargs or {}
         self.name = name
+
+    _halny_mutation = 0
+    """How often a rule has been given another matcher or target; routers look at it, for they keep tables."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("matcher", "target") and name in self.__dict__:
+            Rule._halny_mutation += 1
+        super().__setattr__(name, value)
 
     def reverse(self, *args: Any) -> str | None:
         """Return the path that leads here with these arguments; see `Matcher.reverse`."""
@@ -177,9 +188,19 @@ class RuleRouter(Router):
     """
 
     def __init__(self, rules: RuleList | None = None) -> None:
-        self.rules = Rules()
+        self._halny_rules = Rules()
         if rules:
             self.add_rules(rules)
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules in order; they may be changed, or others put in their place, at any time."""
+        return self._halny_rules
+
+    @rules.setter
+    def rules(self, rules: Iterable[Rule]) -> None:
+        self._halny_rules = Rules(rules)
+        self._halny_table = None
 
     def add_rules(self, rules: RuleList) -> None:
         """Add rules after those that are there.
@@ -189,10 +210,12 @@ class RuleRouter(Router):
         """
         for rule in rules:
             if not isinstance(rule, Rule):
-                rule = self._make_rule(rule)
+                if not isinstance(rule, (list, tuple)):  # pyright: ignore[reportUnnecessaryIsInstance]
+                    raise TypeError(f"a rule is a tuple of a pattern and its target, or a Rule, not {rule!r}")
+                rule = self._halny_make_rule(rule)
             self.rules.append(self.process_rule(rule))
 
-    def _make_rule(self, rule: Iterable[Any]) -> Rule:
+    def _halny_make_rule(self, rule: Iterable[Any]) -> Rule:
         parts = list(rule)
         if len(parts) not in (2, 3, 4):
             raise ValueError(f"a rule has two to four parts, not {len(parts)}: {parts!r}")
@@ -200,12 +223,12 @@ class RuleRouter(Router):
         try:
             if isinstance(matcher, Matcher):
                 return Rule(*parts)
-            return URLSpec(*parts) if self._routes_to_handlers else Rule(PathMatches(matcher), *parts[1:])
+            return URLSpec(*parts) if self._halny_routes_to_handlers else Rule(PathMatches(matcher), *parts[1:])
         except Exception as error:
             error.add_note(f"in the rule {tuple(parts)!r}")
             raise
 
-    _routes_to_handlers = False
+    _halny_routes_to_handlers = False
 
     def process_rule(self, rule: Rule) -> Rule:
         """Return the rule that is to be used in place of one that is added; a subclass may change it.
@@ -250,17 +273,19 @@ class RuleRouter(Router):
 
     # The fast way
 
-    def find(self, request: HTTPServerRequest) -> Found | None:
+    def _halny_find(self, request: HTTPServerRequest) -> Found | None:
         """Return what answers a request, as `find_handler` does, without making a delegate of a handler class.
 
         Args:
             request: the request, whose body is not there yet.
         """
-        table = self._table
-        if table is None or table.version != self.rules.version:
-            if not self._keeps_the_rules():
-                return self._find_in_own_way(request)
-            table = self._table = _Table(self.rules)
+        table = self._halny_table
+        if table is None or table.version != self._halny_rules.version or table.mutation != Rule._halny_mutation:
+            if not self._halny_keeps_the_rules():
+                return self._halny_find_in_own_way(request)
+            table = self._halny_table = _Table(self._halny_rules)
+        if table.only is not None:
+            return table.only._halny_find(request)
         path = request.path
         found = table.literals.get(path)
         if found is not None:
@@ -273,34 +298,47 @@ class RuleRouter(Router):
                 continue
             params = rule.matcher.match(request)
             if params is not None:
-                found = self._found(rule, params, request)
+                found = self._halny_found(rule, params, request)
                 if found is not None:
                     return found
         return None
 
-    def _find_in_own_way(self, request: HTTPServerRequest) -> Found | None:
+    def _halny_find_in_own_way(self, request: HTTPServerRequest) -> Found | None:
         """Find what a subclass finds by its own rules."""
         return self.find_handler(request)
 
-    def _found(self, rule: Rule, params: dict[str, Any], request: HTTPServerRequest) -> Found | None:
+    def _halny_found(self, rule: Rule, params: dict[str, Any], request: HTTPServerRequest) -> Found | None:
         target = rule.target
         if _is_unconditional(target):
             if not rule.target_kwargs and "target_kwargs" in params:
                 rule = Rule(rule.matcher, target, params["target_kwargs"])
             return rule, params.get("path_args", []), params.get("path_kwargs", {})
         if isinstance(target, RuleRouter) and not params and not rule.target_kwargs:
-            return target.find(request)
+            return target._halny_find(request)
         if rule.target_kwargs:
             params = {**params, "target_kwargs": rule.target_kwargs}
         return self.get_target_delegate(target, request, **params)
 
-    def _keeps_the_rules(self) -> bool:
+    def _halny_keeps_the_rules(self) -> bool:
         """Return whether no subclass has a way of its own to find handlers or to tell them of requests."""
         cls = type(self)
-        return cls.find_handler is RuleRouter.find_handler and cls.get_target_delegate is cls._usual_target_delegate
+        return (
+            cls.find_handler is _FIND_HANDLER
+            and cls.get_target_delegate is cls._halny_usual_target_delegate
+            and not {"find_handler", "get_target_delegate"} & vars(self).keys()
+        )
 
-    _usual_target_delegate = get_target_delegate
-    _table: _Table | None = None
+    _halny_usual_target_delegate = get_target_delegate
+    _halny_table: _Table | None = None
+
+
+_FIND_HANDLER: Final = RuleRouter.find_handler
+_MATCH: Final = PathMatches.match
+
+
+def _matches_plainly(matcher: Matcher) -> bool:
+    """Whether nothing but the pattern decides what a matcher matches: neither a subclass nor a patch."""
+    return type(matcher) is PathMatches and PathMatches.match is _MATCH and "match" not in vars(matcher)
 
 
 def _is_unconditional(target: Any) -> bool:
@@ -315,15 +353,17 @@ _Candidate: TypeAlias = "tuple[Rule, PathMatches | None]"
 class _Table:
     """The rules of a router at one moment, prepared for finding."""
 
-    __slots__ = ("_anywhere", "_by_segment", "_others", "literals", "version")
+    __slots__ = ("_anywhere", "_by_segment", "_others", "literals", "mutation", "only", "version")
 
     def __init__(self, rules: Rules) -> None:
         self.version = rules.version
+        self.mutation = Rule._halny_mutation
+        self.only = _only_router(rules)
         self.literals: dict[str, Found] = {}
         self._others: list[Rule] = []
         for rule in rules:
             matcher = rule.matcher
-            literal = matcher.literal if type(matcher) is PathMatches else None
+            literal = matcher.literal if isinstance(matcher, PathMatches) and _matches_plainly(matcher) else None
             if literal is None or not _is_unconditional(rule.target) or not self._add_literal(literal, rule):
                 self._others.append(rule)
         segments = [_first_segment(rule) for rule in self._others]
@@ -346,7 +386,7 @@ class _Table:
             return True
         found: Found = (rule, [], {})
         for earlier in self._others:
-            if type(earlier.matcher) is not PathMatches:
+            if not isinstance(earlier.matcher, PathMatches) or not _matches_plainly(earlier.matcher):
                 return False
             arguments = earlier.matcher.match_path(literal)
             if arguments is not None:
@@ -358,15 +398,24 @@ class _Table:
         return True
 
 
+def _only_router(rules: Rules) -> RuleRouter | None:
+    """Return the router to which all requests go, as in an application without handlers for hosts."""
+    if len(rules) == 1 and type(rules[0].matcher) is AnyMatches and not rules[0].target_kwargs:
+        target = rules[0].target
+        return target if isinstance(target, RuleRouter) else None
+    return None
+
+
 def _candidate(rule: Rule) -> _Candidate:
     matcher = rule.matcher
-    return rule, matcher if type(matcher) is PathMatches and _is_unconditional(rule.target) else None
+    plain = isinstance(matcher, PathMatches) and _matches_plainly(matcher) and _is_unconditional(rule.target)
+    return rule, matcher if plain else None  # type: ignore[return-value]
 
 
 def _first_segment(rule: Rule) -> str | None:
     """Return the first segment, with both its slashes, of all paths that a rule matches, or None for any."""
     matcher = rule.matcher
-    if type(matcher) is not PathMatches:
+    if not isinstance(matcher, PathMatches) or not _matches_plainly(matcher):
         return None
     prefix = matcher.prefix
     end = prefix.find("/", 1) + 1
