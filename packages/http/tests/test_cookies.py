@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halny.http import CookieFormatError, SetCookie, parse_cookie
+from halny.http import CookieFormatError, SetCookie, format_timestamp, parse_cookie
 
 from .linear import LIMIT, SIZE, seconds
 
@@ -175,6 +176,66 @@ def test_max_age_is_a_number(max_age: str) -> None:
 def test_attributes_that_make_no_sense(attributes: dict[str, Any]) -> None:
     with pytest.raises(CookieFormatError):
         SetCookie("a", "b", **attributes)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "expected"),
+    [
+        ("path", "/x", "Path=/x"),
+        ("Domain", "example.com", "Domain=example.com"),
+        ("max-age", 5, "Max-Age=5"),
+        ("max-age", "0", "Max-Age=0"),
+        ("httponly", True, "HttpOnly"),
+        ("secure", 1, "Secure"),
+        ("samesite", "Lax", "SameSite=Lax"),
+        ("expires", "Wed, 01-Jan-2020 00:00:00 GMT", "expires=Wed, 01-Jan-2020 00:00:00 GMT"),
+        ("expires", dt.datetime(2020, 1, 1, tzinfo=dt.UTC), "expires=Wed, 01 Jan 2020 00:00:00 GMT"),
+    ],
+)
+def test_attributes_are_changed_as_programs_know_it(attribute: str, value: object, expected: str) -> None:
+    cookie = SetCookie("a", "b", path=None)
+    cookie[attribute] = value
+    assert cookie.output() == f"Set-Cookie: a=b; {expected}"
+    cookie[attribute] = ""
+    assert cookie.OutputString(None) == "a=b"
+    cookie[attribute] = None
+    assert str(cookie) == "a=b"
+
+
+def test_a_number_of_seconds_counts_from_now_as_programs_know_it() -> None:
+    before = int(time.time())
+    cookie = SetCookie("a", "b")
+    cookie["expires"] = 3600
+    after = int(time.time())
+    assert cookie["expires"] in [format_timestamp(second + 3600) for second in range(before, after + 2)]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("path", "/; Secure"),
+        ("domain", "x\r\ny"),
+        ("samesite", "Perhaps"),
+        ("expires", "now; Secure"),
+        ("max-age", "5; Secure"),
+        ("partitioned", True),
+        ("comment", "x"),
+    ],
+)
+def test_changed_attributes_are_checked_too(attribute: str, value: object) -> None:
+    cookie = SetCookie("a", "b")
+    with pytest.raises(ValueError):
+        cookie[attribute] = value
+    assert str(cookie) == "a=b; Path=/"
+
+
+def test_a_partitioned_cookie_stays_secure() -> None:
+    cookie = SetCookie("a", "b", partitioned=True, secure=True)
+    with pytest.raises(CookieFormatError, match="can't be partitioned"):
+        cookie["secure"] = False
+    cookie["partitioned"] = False
+    cookie["secure"] = False
+    assert str(cookie) == "a=b; Path=/"
 
 
 def test_expires_is_a_moment() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from http.cookies import CookieError
+from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -182,6 +182,71 @@ async def test_cookies_leave_with_whatever_the_response_is() -> None:
         assert await cookies(get) == ["a=b; Path=/"]
     answer = await ask(lambda self: (self.set_cookie("a", "b"), self.write("x"))[1])
     assert answer.names == ["Server", "Content-Type", "Date", "Etag", "Content-Length", "Set-Cookie", "Connection"]
+
+
+# The cookies of programs: what they know is `_new_cookie`, a `SimpleCookie` that is there as soon as it is needed
+
+
+async def test_there_are_no_cookies_before_one_is_set() -> None:
+    def get(self: Any) -> None:
+        assert not hasattr(self, "_new_cookie")
+        self.set_cookie("a", "b")
+        assert list(self._new_cookie) == ["a"]
+        del self._new_cookie
+        assert not hasattr(self, "_new_cookie")
+
+    assert await cookies(get) == []
+
+
+@pytest.mark.parametrize("before", [False, True])
+async def test_cookies_of_others_leave_too(before: bool) -> None:
+    def get(self: Any) -> None:
+        if before:
+            self.set_cookie("first", "1")
+        if not hasattr(self, "_new_cookie"):
+            self._new_cookie = SimpleCookie()
+        self._new_cookie.update(SimpleCookie("theirs=2"))
+        self._new_cookie["text"] = "x y"
+        self._new_cookie["text"]["samesite"] = "Lax"
+        self.set_cookie("last", "3")
+
+    expected = ["theirs=2", 'text="x y"; SameSite=Lax', "last=3; Path=/"]
+    assert await cookies(get) == (["first=1; Path=/", *expected] if before else expected)
+
+
+async def test_a_cookie_that_is_set_can_be_changed() -> None:
+    def get(self: Any) -> None:
+        self._new_cookie = SimpleCookie("a=theirs; b=theirs")
+        self.set_cookie("a", "b")
+        cookie = self._new_cookie["a"]
+        assert (cookie.key, cookie.value, cookie["path"], cookie["secure"]) == ("a", "b", "/", False)
+        cookie["path"], cookie["secure"] = "/x", True
+        with pytest.raises(CookieError, match="illegal character"):
+            cookie["path"] = "/; Domain=evil.example"
+        assert self._new_cookie.output().startswith("Set-Cookie: a=b; Path=/x; Secure")
+
+    assert await cookies(get) == ["b=theirs", "a=b; Path=/x; Secure"]
+
+
+async def test_cookies_can_not_be_anything() -> None:
+    def get(self: Any) -> None:
+        with pytest.raises(TypeError, match="must be a SimpleCookie, not None"):
+            self._new_cookie = None
+
+    assert await cookies(get) == []
+
+
+async def test_a_cookie_of_others_that_can_not_leave_is_an_error(expect_log: ExpectLog) -> None:
+    class Evil(Morsel[str]):
+        def OutputString(self, attrs: object = None) -> str:
+            return "a=b\r\nX-Evil: 1"
+
+    def get(self: Any) -> None:
+        self._new_cookie = SimpleCookie({"a": Evil()})
+
+    with expect_log("halny.application", "uncaught exception", count=1):
+        answer = await ask(get)
+    assert (answer.status, answer.header("Set-Cookie"), answer.header("X-Evil")) == (500, None, None)
 
 
 # Signed cookies

@@ -145,7 +145,7 @@ def test_properties_attributes_and_relations() -> None:
 
 def test_state_bears_the_names_that_programs_know() -> None:
     made = RequestHandler(Application(), HTTPServerRequest("GET", "/"))
-    assert (made._finished, made._auto_finish, made._reason, made._new_cookie) == (False, True, "OK", None)  # pyright: ignore[reportPrivateUsage]  # fmt: skip
+    assert (made._finished, made._auto_finish, made._reason) == (False, True, "OK")  # pyright: ignore[reportPrivateUsage]
     assert "Server" in made._headers  # pyright: ignore[reportPrivateUsage]
     assert callable(made._log)  # pyright: ignore[reportPrivateUsage]
     assert inspect.iscoroutinefunction(RequestHandler._execute)  # pyright: ignore[reportPrivateUsage]

@@ -9,8 +9,9 @@ reads the other's.
 from __future__ import annotations
 
 import re
+import time
 from http.cookies import CookieError
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from ._dates import format_timestamp
 from ._validation import HTTP_WHITESPACE
@@ -23,11 +24,18 @@ _ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
 _PLAIN_VALUE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z:/?=@()\[\]<>{}]+").fullmatch
 _NO_VALUE_CHAR = re.compile(r"[\x00-\x20]").search
 _QUOTE = {code: f"\\{code:03o}" for code in (*range(0x7F, 0x100), ord(","), ord(";"))} | {0x22: '\\"', 0x5C: "\\\\"}
+_DATE = re.compile(r"[A-Za-z0-9:,+\- ]+").fullmatch  # browsers read more forms than HTTP has
 _ATTRIBUTE_VALUE = re.compile(r"[!-+\--:<-~]+").fullmatch  # visible ASCII without comma and semicolon
 
 _RESERVED = frozenset(
     ("comment", "domain", "expires", "httponly", "max-age", "partitioned", "path", "samesite", "secure", "version")
 )
+_SPELLINGS = {
+    name.lower(): name
+    for name in ("Domain", "expires", "HttpOnly", "Max-Age", "Partitioned", "Path", "SameSite", "Secure")
+}
+"""What attributes are called, in the order and the case of Python's http.cookies, which tests of applications know."""
+_FLAGS = frozenset(("HttpOnly", "Partitioned", "Secure"))
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z:]+").fullmatch
 
 
@@ -114,30 +122,42 @@ class SetCookie:
     ) -> None:
         if _NAME(name) is None or name.lower() in _RESERVED:
             raise CookieFormatError(f"illegal cookie name {name!r}")
-        if partitioned and not secure:
-            raise CookieFormatError(f"the cookie {name!r} can't be partitioned without being secure")
-        if samesite and samesite.lower() not in ("lax", "strict", "none"):
-            raise CookieFormatError(f"samesite of the cookie {name!r} must be Strict, Lax or None, not {samesite!r}")
         self.name, self.value, self.coded_value = name, value, _quote(name, value)
-        # The order and the case are those of Python's http.cookies, which tests of applications compare with.
-        self._attributes: dict[str, str | bool] = {
+        self._attributes: dict[str, str | bool] = {  # in the order of `_SPELLINGS`
             "Domain": _attribute(name, "domain", domain),
             "expires": format_timestamp(expires) if expires is not None else "",
             "HttpOnly": bool(httponly),
             "Max-Age": "" if max_age is None else str(int(max_age)),
             "Partitioned": bool(partitioned),
             "Path": _attribute(name, "path", path),
-            "SameSite": samesite or "",
+            "SameSite": _samesite(name, samesite),
             "Secure": bool(secure),
         }
+        self._require_secure()
+
+    def _require_secure(self) -> None:
+        if self._attributes["Partitioned"] and not self._attributes["Secure"]:
+            raise CookieFormatError(f"the cookie {self.name!r} can't be partitioned without being secure")
 
     def __getitem__(self, attribute: str) -> str | bool:
         """An attribute as it is sent, by its name in any case; empty or False where there is none."""
-        wanted = attribute.lower()
-        for name, value in self._attributes.items():
-            if name.lower() == wanted:
-                return value
-        raise KeyError(attribute)
+        return self._attributes[_SPELLINGS[attribute.lower()]]
+
+    def __setitem__(self, attribute: str, value: object) -> None:
+        """Change an attribute, for programs that know `http.cookies.Morsel`; what is wrong is refused as in the class.
+
+        As there, `expires` may be text, and a number is in seconds from now. Something empty takes an attribute away.
+        """
+        name = _SPELLINGS.get(attribute.lower())
+        if name is None:
+            raise CookieFormatError(f"unknown attribute {attribute!r} of the cookie {self.name!r}")
+        before = self._attributes
+        self._attributes = {**before, name: _checked(self.name, name, value)}
+        try:
+            self._require_secure()
+        except CookieFormatError:
+            self._attributes = before
+            raise
 
     def __str__(self) -> str:
         """The value of the `Set-Cookie` field."""
@@ -160,6 +180,15 @@ class SetCookie:
             attrs: ignored.
         """
         return str(self)
+
+    def output(self, attrs: object = None, header: str = "Set-Cookie:") -> str:
+        """The whole field, as `http.cookies.SimpleCookie` writes it.
+
+        Args:
+            attrs: ignored.
+            header: the field's name.
+        """
+        return f"{header} {self}"
 
 
 def _unquote(value: str) -> str:
@@ -189,4 +218,35 @@ def _attribute(name: str, attribute: str, value: str | None) -> str:
         return ""
     if _ATTRIBUTE_VALUE(value) is None:
         raise CookieFormatError(f"{attribute} of the cookie {name!r} has an illegal character: {value!r}")
+    return value
+
+
+def _samesite(name: str, value: str | None) -> str:
+    if not value:
+        return ""
+    if value.lower() not in ("lax", "strict", "none"):
+        raise CookieFormatError(f"samesite of the cookie {name!r} must be Strict, Lax or None, not {value!r}")
+    return value
+
+
+def _checked(name: str, attribute: str, value: Any) -> str | bool:
+    """Return an attribute as it is sent, from whatever programs assign."""
+    if attribute in _FLAGS:
+        return bool(value)
+    if value is None or value == "":
+        return ""
+    if attribute == "Max-Age":
+        return str(int(value))
+    if attribute == "expires":
+        return _date(name, value)
+    if attribute == "SameSite":
+        return _samesite(name, value)
+    return _attribute(name, attribute.lower(), value)
+
+
+def _date(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        return format_timestamp(time.time() + value if isinstance(value, (int, float)) else value)
+    if _DATE(value) is None:
+        raise CookieFormatError(f"expires of the cookie {name!r} has an illegal character: {value!r}")
     return value

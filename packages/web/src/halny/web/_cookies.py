@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from typing import TYPE_CHECKING, Any, Final, overload
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any, Final, cast, overload
 
 from halny.http import CookieFormatError, SetCookie
 
@@ -17,11 +18,13 @@ from ._response import Response
 from ._signing import create_signed_value, decode_signed_value, get_signature_key_version
 
 if TYPE_CHECKING:
-    from http.cookies import Morsel, SimpleCookie
+    from http.cookies import Morsel
 
     from halny.http import Timestamp
 
     from ._signing import Secret
+
+    _Cookies = dict[str, SetCookie | Morsel[str]]
 
 _SIGNED_COOKIES: Final = "signed cookies"
 _NAMES: Final = ("domain", "expires", "path", "max_age", "httponly", "secure", "samesite", "partitioned")
@@ -102,11 +105,30 @@ class Cookies(Response):
         if kwargs:
             attributes.update(_late(name, kwargs))
         cookie = SetCookie(_text(name), _text(value), **attributes)
-        if self._new_cookie is None:
-            self._new_cookie = {}
+        cookies = self._halny_cookies
+        if cookies is None:
+            cookies = self._halny_cookies = cast("_Cookies", SimpleCookie())
         # One that is set again leaves in its new place.
-        self._new_cookie.pop(cookie.name, None)
-        self._new_cookie[cookie.name] = cookie
+        cookies.pop(cookie.name, None)
+        cookies.update({cookie.name: cookie})  # to `cookies[name] =` all but its own kind is text
+
+    @property
+    def _new_cookie(self) -> Any:
+        # For programs that look at the cookies which this response sets, or bring their own as a `SimpleCookie`. As
+        # they expect, it is not there before there is a cookie.
+        if self._halny_cookies is None:
+            raise AttributeError("no cookie has been set", name="_new_cookie", obj=self)
+        return self._halny_cookies
+
+    @_new_cookie.setter
+    def _new_cookie(self, cookies: SimpleCookie) -> None:
+        if not isinstance(cast("object", cookies), dict):
+            raise TypeError(f"_new_cookie must be a SimpleCookie, not {cookies!r}")
+        self._halny_cookies = cast("_Cookies", cookies)
+
+    @_new_cookie.deleter
+    def _new_cookie(self) -> None:
+        self._halny_cookies = None
 
     def clear_cookie(self, name: str, **kwargs: Any) -> None:
         """Let the client forget a cookie.

@@ -47,7 +47,7 @@ class RequestHandler(Execution, Templates):
         self._headers_written = False
         self._auto_finish = True
         self._transforms = []
-        self._new_cookie = None
+        self._halny_cookies = None
         self.clear()
         result: object = self.initialize(**kwargs) if kwargs else self.initialize()
         if result is not None and inspect.isawaitable(result):

@@ -140,7 +140,7 @@ class Response(ResponseHead):
             self._halny_header_fields is None
             and not self._headers_written
             and not self._transforms
-            and self._new_cookie is None
+            and self._halny_cookies is None
             and cls.flush is _FLUSH
             and cls.compute_etag is _COMPUTE_ETAG
             and cls.set_etag_header is _SET_ETAG_HEADER

@@ -17,6 +17,8 @@ from ._base import HandlerBase
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from http.cookies import Morsel
+
     from halny.http import SetCookie
 
 SERVER: Final = f"HalnyServer/{__version__}"
@@ -68,8 +70,8 @@ class ResponseHead(HandlerBase):
     _reason: str
     _halny_content_type: str
     _write_buffer: list[bytes]
-    _new_cookie: dict[str, SetCookie] | None
-    """The cookies that this response sets, by name. An error page keeps them."""
+    _halny_cookies: dict[str, SetCookie | Morsel[str]] | None
+    """The cookies that this response sets, by name; see `_new_cookie`. An error page keeps them."""
     _halny_header_fields: HTTPHeaders | None
     """The headers, as soon as somebody has asked for them; see `_headers`."""
 
@@ -191,6 +193,12 @@ class ResponseHead(HandlerBase):
         return f"Server: {SERVER}\r\nDate: {defaults.at(time.time()).date}\r\n{extra}".encode("ascii")
 
     def _halny_add_cookies(self) -> None:
-        if self._new_cookie:
-            for cookie in self._new_cookie.values():
-                self._headers.add("Set-Cookie", str(cookie))
+        cookies = self._halny_cookies
+        if not cookies:
+            return
+        try:
+            for cookie in cookies.values():
+                self._headers.add("Set-Cookie", cookie.OutputString(None))
+        except Exception:  # what programs put there is not checked before
+            self._halny_cookies = None  # or the error page could not leave either
+            raise

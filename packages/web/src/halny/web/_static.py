@@ -123,7 +123,7 @@ class StaticFileHandler(FileSource):
     def _halny_answer_from_memory(self) -> bool:
         """Answer with a file that is in memory, where nothing but the file decides what the answer is."""
         request = self.request
-        if self._halny_header_fields is not None or self._new_cookie is not None:
+        if self._halny_header_fields is not None or self._halny_cookies is not None:
             return False
         if len(self.path_args) != 1 or self._transforms:
             return False
