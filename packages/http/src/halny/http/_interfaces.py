@@ -128,9 +128,11 @@ class HTTPMessageDelegate:
         """The message is complete."""
 
     def on_connection_close(self) -> None:
-        """The peer went away before the message, or the response to it, was complete.
+        """Nothing more of the message comes before it is complete, or the peer went away before the response was.
 
-        Either this or `finish` is called, or both in that order reversed, but `finish` never after this.
+        The first is so when the peer goes away or is refused, when the delegate raises, and when the response is
+        finished while the body is still to come. Either this or `finish` is called, or both in that order reversed,
+        but `finish` never after this; neither where the delegate took the connection over (`detach`) before.
         """
 
 

@@ -9,17 +9,25 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from halny.http import (
     Endpoint,
     EndpointSource,
+    HTTPInputError,
     HTTPMessageDelegate,
+    HTTPOutputError,
+    HTTPRefusal,
     HTTPServerConnectionDelegate,
     HTTPServerRequest,
     RequestStartLine,
     StreamingEndpoint,
+    responses,
 )
+from halny.iostream import StreamClosedError
+
+from ._connection import RequestConnection, ResponseState
+from ._running import as_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -27,6 +35,10 @@ if TYPE_CHECKING:
     from halny.http import HTTPConnection, HTTPHeaders, ResponseStartLine
 
 application_log = logging.getLogger("halny.application")
+general_log = logging.getLogger("halny.general")
+
+_tasks: Final[set[asyncio.Future[object]]] = set()
+"""What callbacks returned to `CallableDelegate`: nothing else may refer to a task while it is suspended."""
 
 
 def endpoint_source(application: object) -> EndpointSource:
@@ -105,39 +117,101 @@ class DelegateSource(EndpointSource):
 
 @final
 class DelegateEndpoint(StreamingEndpoint):
+    """Tells a delegate of one message, part by part, and in any case of its end.
+
+    A message that ends before `finish`, because the delegate raises, or the response is finished before the body has
+    come, or the peer goes away or is refused, ends with `on_connection_close`. That is not called for a connection
+    that the delegate has taken over itself.
+
+    Args:
+        delegate: is told.
+        request: the request, whose body is not there yet.
+    """
+
     def __init__(self, delegate: HTTPMessageDelegate, request: HTTPServerRequest) -> None:
         self._delegate = delegate
         self._request = request
         self._headers_taken: Awaitable[None] | None = None
         self._has_body = request.has_body
+        self._is_told_of_close = False
 
     def run(self) -> Coroutine[Any, Any, None] | None:
         request = self._request
         start_line = RequestStartLine(request.method, request.uri, request.version)
-        taken = self._delegate.headers_received(start_line, request.headers)
-        if self._has_body:
-            self._headers_taken = taken
-        elif taken is None:
-            self._delegate.finish()
-        else:
-            return self._finish_after(taken)
+        try:
+            taken = self._delegate.headers_received(start_line, request.headers)
+        except BaseException:
+            self.on_connection_close()
+            raise
+        if not self._has_body:
+            if taken is not None:
+                return self._finish_after(taken)
+            self._finish()
+        elif self._is_answered():
+            # Nobody asks for the body any more, so the rest of the delegate's own work is waited for here.
+            return self._part_taken(taken)
+        elif taken is not None:
+            self._headers_taken = self._until_taken(taken)
         return None
 
     async def _finish_after(self, taken: Awaitable[None]) -> None:
-        await taken
-        self._delegate.finish()
+        try:
+            await taken
+        except BaseException:
+            self.on_connection_close()
+            raise
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._is_told_of_close:
+            return  # the peer went away while the delegate was waited for
+        try:
+            self._delegate.finish()
+        except BaseException:
+            self.on_connection_close()
+            raise
 
     def wait_for_body(self) -> Awaitable[None] | None:
         return self._headers_taken
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        return self._delegate.data_received(chunk)
+        try:
+            taken = self._delegate.data_received(chunk)
+        except BaseException:
+            self.on_connection_close()
+            raise
+        return self._part_taken(taken)
+
+    def _part_taken(self, taken: Awaitable[None] | None) -> Coroutine[Any, Any, None] | None:
+        if taken is not None:
+            return self._until_taken(taken)
+        if self._is_answered():
+            self.on_connection_close()
+        return None
+
+    async def _until_taken(self, taken: Awaitable[None]) -> None:
+        try:
+            await taken
+        except BaseException:
+            self.on_connection_close()
+            raise
+        if self._is_answered():
+            self.on_connection_close()
 
     def body_complete(self) -> None:
-        self._delegate.finish()
+        self._finish()
 
     def on_connection_close(self) -> None:
-        self._delegate.on_connection_close()
+        if self._is_told_of_close:
+            return
+        self._is_told_of_close = True
+        try:
+            self._delegate.on_connection_close()
+        except Exception:  # noqa: BLE001 - whatever a delegate raises, often behind an error of its own
+            application_log.exception("exception in on_connection_close")
+
+    def _is_answered(self) -> bool:
+        return getattr(self._request.connection, "state", None) is ResponseState.FINISHED
 
 
 @final
@@ -145,7 +219,8 @@ class CallableDelegate(HTTPMessageDelegate):
     """Collects a message and hands the whole request to a callable.
 
     Args:
-        callback: is called with the request.
+        callback: is called with the request; an awaitable that it returns is run as a task. What that raises is logged
+            and answered, as what the callback raises is.
         server_connection: stands for the connection.
         connection: takes the response.
     """
@@ -182,12 +257,31 @@ class CallableDelegate(HTTPMessageDelegate):
         result = self._callback(request)
         if inspect.isawaitable(result):
             task = asyncio.ensure_future(result)
-            task.add_done_callback(_log_failure)
+            _tasks.add(task)
+            task.add_done_callback(self._task_done)
 
+    def _task_done(self, task: asyncio.Future[object]) -> None:
+        _tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None and not task.cancelled():
+            return
+        refusal = HTTPRefusal(500, "a request callback failed")
+        if isinstance(error, HTTPInputError):
+            refusal = as_refusal(error)
+            general_log.info("malformed HTTP message from %s: %s", getattr(self._connection, "context", None), error)
+        elif error is not None and not isinstance(error, StreamClosedError):
+            application_log.error("exception in %r", self._connection, exc_info=error)
+        self._refuse(refusal)
 
-def _log_failure(future: asyncio.Future[object]) -> None:
-    if not future.cancelled() and (error := future.exception()) is not None:
-        application_log.error("exception in a request callback", exc_info=error)
+    def _refuse(self, refusal: HTTPRefusal) -> None:
+        """Answer in the callback's place, or break off what it has begun."""
+        connection = self._connection
+        reason = responses.get(refusal.status, "Unknown")
+        try:
+            connection.respond(refusal.status, reason, b"Content-Length: 0\r\n", b"")
+        except HTTPOutputError:
+            if isinstance(connection, RequestConnection):
+                connection.abort()  # which does nothing to a response that is complete
 
 
 async def _await(result: Awaitable[object]) -> None:
