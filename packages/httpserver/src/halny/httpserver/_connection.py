@@ -211,8 +211,7 @@ class RequestConnection(HTTPConnection):
         self._require(ResponseState.BODY)
         if self._framing is BodyFraming.LENGTH and self._left:
             # What was promised can't be had any more, so the peer must not take the next response for it.
-            self._state = _FINISHED
-            self._protocol.abort()
+            self.abort()
             raise HTTPOutputError(f"response ends {self._left} bytes short of its Content-Length")
         self._state = _FINISHED
         if self._framing is BodyFraming.CHUNKED:
@@ -282,11 +281,14 @@ class RequestConnection(HTTPConnection):
         self._protocol.close_for(self)
 
     def abort(self) -> None:
-        """Break the response off, so that the peer can tell that it is not complete."""
+        """Break the response off, so that the peer can tell that it is not complete.
+
+        What has been written is still sent, and so are the responses before this one.
+        """
         if self._state is not _FINISHED and self._state is not ResponseState.DETACHED:
             self._state = _FINISHED
             self.keep_alive = False
-            self._protocol.abort()
+            self._protocol.close()
 
     def connection_lost(self) -> None:
         """Tell whoever asked that the peer is gone; called by the protocol."""

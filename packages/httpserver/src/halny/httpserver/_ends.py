@@ -36,7 +36,7 @@ class ConnectionEnds(WritingConnection):
             general_log.info("malformed HTTP message from %s: %s", self.context, refusal)
         answer = self._answer
         if answer is not None and answer.state is not ResponseState.EMPTY:
-            self.abort()  # half of another response is on its way; the peer must see that it is broken off
+            self.close()  # half of another response is on its way; the peer must see that it is broken off
             return
         head_only = answer is not None and answer.method == "HEAD"
         self.send(refusal_response(refusal.status, head_only=head_only))
@@ -63,7 +63,10 @@ class ConnectionEnds(WritingConnection):
         # With TLS only a whole connection can be closed: it is, when the peer has read the response or after a while.
 
     def close(self) -> None:
-        """Close the connection; what has been written is still sent, and no further request is read."""
+        """Close the connection; what has been written is still sent, and no further request is read.
+
+        Within a response this breaks it off: its end is missing, and those before it are whole.
+        """
         state = self._state
         if state is State.CLOSED or state is State.DETACHED or self._transport.is_closing():
             return
@@ -127,7 +130,7 @@ class ConnectionEnds(WritingConnection):
         if upload is self._upload and self._state is State.ANSWERING:
             endpoint, context = self._endpoint, self._context
             self._refuse(refusal)
-            if endpoint is not None and context is not None:
+            if self._endpoint is None and endpoint is not None and context is not None:  # else `connection_lost` does it
                 self._loop.call_soon(endpoint.on_connection_close, context=context)
 
     # Timeouts

@@ -221,7 +221,7 @@ class WritingConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Close the connection at once; what has not been sent is lost."""
+        """Close the connection at once; what has not been sent is lost: for a peer that is gone, or takes nothing."""
         if self._state is not CLOSED and self._state is not DETACHED:
             self._out = None
             self._transport.abort()
