@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from halny.web import Application, StaticFileHandler
+from halny.web import Application, RequestHandler, StaticFileHandler
 from halny.web._static_paths import OpenedFile
 
 from ._helpers import Answer, serving
@@ -170,3 +171,143 @@ async def test_who_forgets_does_not_profit_from_who_remembers(root: Path, opened
         before = len(opened)
         await other.get("/a.txt")
     assert len(opened) > before
+
+
+class Typed(StaticFileHandler):
+    def set_header(self, name: str, value: Any) -> None:
+        super().set_header(name, "text/x-own" if name == "Content-Type" else value)
+
+
+class Untagged(StaticFileHandler):
+    def set_header(self, name: str, value: Any) -> None:
+        if name not in ("Etag", "Last-Modified", "Accept-Ranges", "Content-Type"):
+            super().set_header(name, value)
+
+
+class Redated(StaticFileHandler):
+    def _convert_header_value(self, value: Any) -> str:
+        return super()._convert_header_value(EARLIER if not isinstance(value, (str, int)) else value)
+
+
+class Hashless(StaticFileHandler):
+    MAX_VERSION_CONTENT_SIZE = 1
+
+
+class Versioned(StaticFileHandler):
+    @classmethod
+    def get_content_version(cls, abspath: str) -> str:
+        return "own"
+
+
+class Unmodified(StaticFileHandler):
+    def set_status(self, status_code: int, reason: str | None = None) -> None:
+        super().set_status(status_code, "Still The Same" if status_code == 304 else reason)
+
+
+class Patched(StaticFileHandler):
+    """Takes the place of a method for one object, as mocks do."""
+
+    def prepare(self) -> None:
+        replacements: dict[str, Any] = {
+            "set_extra_headers": lambda path: self.set_header("X-Path", path),  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
+            "get_content_type": lambda: "text/x-own",
+            "compute_etag": lambda: '"own"',
+        }
+        name = self.request.headers.get("X-Patch")
+        if name is not None:
+            setattr(self, name, replacements[name])
+
+
+@pytest.mark.parametrize(
+    ("cls", "condition"),
+    [
+        (Typed, []),
+        (Untagged, []),
+        (Redated, []),
+        (Hashless, []),
+        (Versioned, []),
+        (Unmodified, [f"If-None-Match: {ETAG}"]),
+    ],
+)
+@pytest.mark.parametrize("is_plain_first", [True, False])
+async def test_classes_do_not_answer_for_each_other(
+    root: Path, cls: type[StaticFileHandler], condition: list[str], is_plain_first: bool
+) -> None:
+    rules: list[Any] = [(f"/{kind.__name__}/(.*)", kind, {"path": str(root)}) for kind in (StaticFileHandler, cls)]
+    if not is_plain_first:
+        rules.reverse()
+    async with serving(Application(rules, log_function=str)) as server:
+        found: dict[str, list[Any]] = {}
+        for _ in range(3):
+            for pattern, kind, _ in rules:
+                answer = await server.get(pattern.removesuffix("(.*)") + "a.txt", *condition)
+                found.setdefault(kind.__name__, []).append(told(answer))
+    for answers in found.values():
+        assert answers == answers[:1] * 3
+    first, second = found.values()
+    assert first != second
+
+
+def test_all_classes_forget(root: Path) -> None:
+    settings = {"static_path": str(root)}
+    hashes = [cls.__dict__["_static_hashes"] for cls in (Hashless, Versioned)]
+    Versioned.get_version(settings, "a.txt")
+    assert [len(each) for each in hashes] == [0, 1]
+    StaticFileHandler.reset()
+    assert [len(each) for each in hashes] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["set_extra_headers", "get_content_type", "compute_etag"])
+async def test_a_patched_object_answers_as_it_is_patched(root: Path, name: str) -> None:
+    async with serving(Application([("/(.*)", Patched, {"path": str(root)})])) as server:
+        for _ in range(2):
+            plain = await server.get("/a.txt")
+            patched = await server.get("/a.txt", f"X-Patch: {name}")
+            assert told(plain) != told(patched)
+            assert (plain.header("X-Path"), plain.header("Content-Type"), plain.header("Etag")) == (
+                None, "text/plain", ETAG,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("owner", [RequestHandler, StaticFileHandler])
+async def test_a_class_that_is_patched_later_answers_as_it_is_patched(
+    root: Path, owner: type[RequestHandler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = RequestHandler.set_header
+
+    def set_header(self: RequestHandler, name: str, value: Any) -> None:
+        original(self, name, "text/x-own" if name == "Content-Type" else value)
+
+    async with serving(Application([("/(.*)", StaticFileHandler, {"path": str(root)})])) as server:
+        for _ in range(2):
+            assert (await server.get("/a.txt")).header("Content-Type") == "text/plain"
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, "set_header", set_header)
+            for _ in range(2):
+                assert (await server.get("/a.txt")).header("Content-Type") == "text/x-own"
+        assert (await server.get("/a.txt")).header("Content-Type") == "text/plain"
+
+
+async def test_content_from_a_patched_object(root: Path) -> None:
+    class Other(StaticFileHandler):
+        def prepare(self) -> None:
+            if self.request.query:
+                self.get_content = lambda *args: b"from elsewhere"[slice(*args[1:])]  # type: ignore[method-assign]
+                self.get_content_size = lambda: 14  # type: ignore[method-assign]
+
+    async with serving(Application([("/(.*)", Other, {"path": str(root)})])) as server:
+        for _ in range(2):
+            assert (await server.get("/a.txt")).body == TEXT
+            assert (await server.get("/a.txt?other")).body == b"from elsewhere"
+
+
+async def test_what_prepare_leaves_to_somebody_else_is_not_finished(root: Path) -> None:
+    class Late(StaticFileHandler):
+        def prepare(self) -> None:
+            if self.request.query:
+                self._auto_finish = False
+                asyncio.get_running_loop().call_soon(self.finish)
+
+    async with serving(Application([("/(.*)", Late, {"path": str(root)})])) as server:
+        for path in ("/a.txt", "/a.txt", "/a.txt?late", "/a.txt"):
+            assert (await server.get(path)).body == TEXT

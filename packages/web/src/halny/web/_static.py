@@ -102,13 +102,15 @@ class StaticFileHandler(FileSource):
             return
         content = read_small(file, part)
         self.write(content)  # it leaves with the head when the handler finishes
-        if is_whole and self.MAX_CACHED_CONTENT and self._halny_is_plain():
+        if is_whole and self._halny_is_plain():
             self._halny_keep_small_file(file, content)
 
     # Small files
 
     def _halny_is_plain(self) -> bool:
-        """Return whether no subclass has anything to say in the answer."""
+        """Return whether neither a subclass, nor a patch, nor this handler has anything to say in the answer."""
+        if not self.MAX_CACHED_CONTENT or self.precompressed or not _HOOK_NAMES.isdisjoint(vars(self)):
+            return False
         try:
             plain: bool = _HOOKS(type(self)) == _PLAIN
         except AttributeError:  # a class method that has become a static one
@@ -116,62 +118,54 @@ class StaticFileHandler(FileSource):
         return plain
 
     def _halny_call_method(self) -> Coroutine[Any, Any, None] | None:
-        if not self._finished and self._halny_answer_from_memory():
-            return None
+        if not self._finished:
+            file = self._halny_find_in_memory()
+            if file is not None:
+                self._halny_answer_from_memory(file)
+                return None
         return super()._halny_call_method()
 
-    def _halny_answer_from_memory(self) -> bool:
-        """Answer with a file that is in memory, where nothing but the file decides what the answer is."""
+    def _halny_find_in_memory(self) -> SmallFile | None:
+        """Return a file that is in memory, where nothing but the file decides what the answer is."""
         request = self.request
-        if self._halny_header_fields is not None or self._halny_cookies is not None:
-            return False
-        if len(self.path_args) != 1 or self._transforms:
-            return False
+        if self._halny_header_fields is not None or self._halny_cookies is not None or self._transforms:
+            return None  # so does what was set before the method
+        if len(self.path_args) != 1 or self._status_code != 200 or self._write_buffer or not self._auto_finish:
+            return None
         root: object = getattr(self, "root", None)
-        if not isinstance(root, str):
-            return False
-        file = self._halny_small_files.find(root, self.path_args[0])
-        if (
-            file is None
-            or (request.method != "GET" and request.method != "HEAD")
-            or self._status_code != 200
-            or self.precompressed
-            or self.application.forgets_versions
-            or not self._halny_is_plain()
-            or "v" in request.query
-            or not request.lacks(b"range", b"if-modified-since")
-        ):
-            return False
-        if request.is_conditional and self._halny_matches_etag(file.etag):
+        if not isinstance(root, str) or (request.method != "GET" and request.method != "HEAD"):
+            return None
+        file = self._halny_small_files.find(type(self), root, self.path_args[0])
+        if file is None or self.application.forgets_versions or not self._halny_is_plain():
+            return None
+        if "v" in request.query or not request.lacks(b"range", b"if-modified-since"):
+            return None
+        return file
+
+    def _halny_answer_from_memory(self, file: SmallFile) -> None:
+        if self.request.is_conditional and self._halny_matches_etag(file.etag):
             self.set_status(304)
             self._halny_finish_with(self._halny_bare_head(file.validators.decode("latin-1")), b"")
-        else:
-            head = b"%b%bContent-Length: %d\r\n" % (
-                self._halny_typed_head(file.content_type),
-                file.validators,
-                len(file.content),
-            )
-            self._halny_finish_with(head, file.content)
-        return True
+            return
+        head = b"%b%bContent-Length: %d\r\n" % (
+            self._halny_typed_head(file.content_type),
+            file.validators,
+            len(file.content),
+        )
+        self._halny_finish_with(head, file.content)
 
     def _halny_keep_small_file(self, file: OpenedFile, content: bytes) -> None:
-        root, headers = self.root, self._headers
+        root = self.root
         is_direct = os.path.isabs(root) and file.path == join_paths(root, self.path)  # noqa: PTH117
-        if not is_direct or self._halny_coding is not None or self.precompressed or [*self.path_args] != [self.path]:
+        if not is_direct or self._halny_coding is not None or [*self.path_args] != [self.path]:
             return  # it would not be found again, or be taken for something else
-        names = ("Accept-Ranges", "Etag", "Last-Modified")
-        validators = "".join([f"{name}: {headers[name]}\r\n" for name in names]).encode("latin-1")
-        small = SmallFile(
-            file.path,
-            mark_of(file.stat),
-            content,
-            headers["Content-Type"],
-            headers["Etag"],
-            validators,
-            time.monotonic(),
-        )
+        etag, content_type, modified = map(self._headers.get, ("Etag", "Content-Type", "Last-Modified"))
+        if etag is None or content_type is None or modified is None:
+            return  # whoever took it away may do otherwise the next time
+        validators = f"Accept-Ranges: bytes\r\nEtag: {etag}\r\nLast-Modified: {modified}\r\n".encode("latin-1")
+        small = SmallFile(file.path, mark_of(file.stat), content, content_type, etag, validators, time.monotonic())
         with self._lock:
-            self._halny_small_files.keep(root, self.path, small, file.stat, self.MAX_CACHED_CONTENT)
+            self._halny_small_files.keep(type(self), root, self.path, small, file.stat, self.MAX_CACHED_CONTENT)
 
     # Headers
 
@@ -238,12 +232,15 @@ class StaticFileHandler(FileSource):
         return self.CACHE_MAX_AGE if has_version else 0
 
 
-_HOOKS: Final = attrgetter(
-    "_get_cached_version.__func__", "check_etag_header", "compute_etag", "finish", "flush", "get",
-    "get_absolute_path.__func__", "get_cache_time", "get_content.__func__", "get_content_size", "get_content_type",
-    "get_content_version.__func__", "get_modified_time", "head", "parse_url_path", "set_etag_header",
-    "set_extra_headers", "set_headers", "should_return_304", "validate_absolute_path", "write",
+_OF_CLASS: Final = ("_get_cached_version", "get_absolute_path", "get_content", "get_content_version")
+_OF_OBJECT: Final = (
+    "_convert_header_value", "_stat", "add_header", "check_etag_header", "clear_header", "compute_etag",
+    "finish", "flush", "get", "get_cache_time", "get_content_size", "get_content_type", "get_modified_time", "head",
+    "parse_url_path", "set_etag_header", "set_extra_headers", "set_header", "set_headers", "set_status",
+    "should_return_304", "validate_absolute_path", "write",
 )  # fmt: skip
-"""What a subclass may override. Where it has not, the answer follows from the file alone."""
+_HOOK_NAMES: Final = frozenset((*_OF_CLASS, *_OF_OBJECT, "MAX_VERSION_CONTENT_SIZE"))
+"""What a subclass or a patch may override. Where none has, the answer follows from the file and the class alone."""
 
+_HOOKS: Final = attrgetter(*[f"{name}.__func__" for name in _OF_CLASS], *_OF_OBJECT)
 _PLAIN: Final = _HOOKS(StaticFileHandler)

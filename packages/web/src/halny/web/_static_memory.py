@@ -72,31 +72,37 @@ class SmallFile:
 
 @final
 class SmallFiles:
-    """Small files by the root and the path that were asked for. The oldest are forgotten first."""
+    """Small files by the class that serves them, the root and the path that were asked for.
+
+    The oldest are forgotten first. What a file is said to be may follow from attributes of the class, such as a limit,
+    so what one class has found is nothing for another.
+    """
 
     def __init__(self) -> None:
-        self._files: dict[tuple[str, str], SmallFile] = {}
+        self._files: dict[tuple[type, str, str], SmallFile] = {}
         self._size = 0
 
-    def find(self, root: str, path: str) -> SmallFile | None:
+    def find(self, cls: type, root: str, path: str) -> SmallFile | None:
         """Return a file that may be served.
 
         Args:
+            cls: the class of the handler.
             root: the directory from which files are served.
             path: the path below it, as it was asked for.
         """
-        file = self._files.get((root, path))
+        file = self._files.get((cls, root, path))
         if file is None:
             return None
         if file.is_current():
             return file
-        self._forget((root, path))
+        self._forget((cls, root, path))
         return None
 
-    def keep(self, root: str, path: str, file: SmallFile, stat: os.stat_result, limit: int) -> None:
+    def keep(self, cls: type, root: str, path: str, file: SmallFile, stat: os.stat_result, limit: int) -> None:
         """Keep a file, unless it has just been changed.
 
         Args:
+            cls: the class of the handler.
             root: the directory from which files are served.
             path: the path below it, as it was asked for.
             file: the file.
@@ -105,8 +111,8 @@ class SmallFiles:
         """
         if len(file.content) > limit or not is_settled(stat):
             return
-        self._forget((root, path))
-        self._files[root, path] = file
+        self._forget((cls, root, path))
+        self._files[cls, root, path] = file
         self._size += len(file.content)
         while self._size > limit or len(self._files) * _ENTRY_SIZE > limit:
             self._forget(next(iter(self._files)))
@@ -116,7 +122,7 @@ class SmallFiles:
         self._files.clear()
         self._size = 0
 
-    def _forget(self, key: tuple[str, str]) -> None:
+    def _forget(self, key: tuple[type, str, str]) -> None:
         file = self._files.pop(key, None)
         if file is not None:
             self._size -= len(file.content)

@@ -91,12 +91,20 @@ class FileSource(RequestHandler):
         if precompressed is not None:
             self.precompressed = precompressed
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Give a subclass that makes versions in its own way versions of its own."""
+        super().__init_subclass__(**kwargs)
+        if not _MAKES_VERSIONS.isdisjoint(vars(cls)):
+            cls._static_hashes = VersionCache()
+
     @classmethod
     def reset(cls) -> None:
-        """Forget what is known of files."""
+        """Forget what this class and its subclasses know of files."""
         with cls._lock:
             cls._static_hashes.clear()
             cls._halny_small_files.clear()
+        for subclass in cls.__subclasses__():
+            subclass.reset()
 
     # The file
 
@@ -124,8 +132,8 @@ class FileSource(RequestHandler):
                 self._halny_keep_open(file)
 
     def _halny_overrides_nothing(self, *names: str) -> bool:
-        cls = type(self)
-        return all(_function_of(cls, name) is _ORIGINALS[name] for name in names)
+        cls, own = type(self), vars(self)
+        return all(name not in own and _function_of(cls, name) is _ORIGINALS[name] for name in names)
 
     def _halny_leaves_body_alone(self) -> bool:
         """Return whether the body leaves as it is: nothing changes it, and no subclass sees it."""
@@ -315,6 +323,9 @@ class FileSource(RequestHandler):
         if self._halny_version is None and file.stat.st_size <= self.MAX_VERSION_CONTENT_SIZE:
             self._halny_version = await self._halny_shared_hashes.find(file)
             self._halny_remember(file.path, file.stat, self._halny_version)
+
+
+_MAKES_VERSIONS = frozenset(("MAX_VERSION_CONTENT_SIZE", "get_content", "get_content_version"))
 
 
 def _read_pieces(path: str, start: int, end: int | None) -> Generator[bytes, None, None]:
