@@ -1,4 +1,4 @@
-"""Rules, routers and matchers that are changed or patched after they were made: what answers is always what they say."""
+"""Rules, routers and matchers that are changed or patched after they were made: they mean what they say."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 WAYS = pytest.mark.parametrize("kind", [Application, DelegateApplication])
 
 One = handler(lambda self: self.write("one"))
-Two = handler(lambda self, *args: self.write("two"))
+
+
+class Two(RequestHandler):
+    def get(self, *args: str) -> None:
+        self.write("two")
 
 
 async def text(server: Server, path: str, host: str = "a") -> str:
@@ -112,8 +116,11 @@ async def test_patched_ways_to_a_handler(where: str) -> None:
 
 
 async def test_a_patched_matcher() -> None:
+    def match(self: PathMatches, request: HTTPServerRequest) -> dict[str, Any]:
+        return {}
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PathMatches, "match", lambda self, request: {})
+        patch.setattr(PathMatches, "match", match)
         async with serving(Application([("/nothing/like/it", One)])) as server:
             assert await text(server, "/") == "one"
 

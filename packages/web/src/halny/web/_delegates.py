@@ -77,7 +77,8 @@ class _Call:
         )
         transforms = [transform(request) for transform in application.transforms] if application.transforms else _NONE
         if handler_class._execute is not ORIGINAL_EXECUTE:
-            return handler._execute([*transforms], *self.path_args, **self.path_kwargs)
+            executed: Any = handler._execute([*transforms], *self.path_args, **self.path_kwargs)
+            return executed if executed is None or asyncio.iscoroutine(executed) else _wait(executed)
         return handler._halny_start(transforms, self.path_args, self.path_kwargs)
 
     def hand_over(self, chunk: bytes) -> Awaitable[None] | None:
@@ -95,6 +96,10 @@ class _Call:
         """Tell the handler, if there is one yet, that its client is gone."""
         if self.handler is not None:
             self.handler._halny_connection_closed()
+
+
+async def _wait(awaitable: Awaitable[None]) -> None:
+    await awaitable
 
 
 async def _wait_for(handler: RequestHandler, taken: Awaitable[None]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from halny.http import HTTPInputError
@@ -128,10 +129,7 @@ class Execution(Errors, Security):
         if result is not None:
             return self._halny_continue_from_method(result)
         if self._auto_finish and not self._finished:
-            if type(self).finish is _ORIGINAL_FINISH:
-                self._halny_finish()  # nobody sees the future that `finish` would return
-            else:
-                self.finish()
+            self.finish()
         return None
 
     async def _halny_continue_from_prepare(self, result: Awaitable[None] | None) -> None:
@@ -153,10 +151,7 @@ class Execution(Errors, Security):
         try:
             await _checked(result, self, self.request.method.lower())
             if self._auto_finish and not self._finished:
-                if type(self).finish is _ORIGINAL_FINISH:
-                    self._halny_finish()
-                else:
-                    self.finish()
+                self.finish()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
             self._halny_handle_awaited(error)
 
@@ -203,7 +198,7 @@ class Execution(Errors, Security):
 
     def _halny_connection_closed(self) -> None:
         """Tell the handler that its client is gone; the connection may do so after a failed `flush` has."""
-        if self._halny_connection_gone:
+        if self._halny_connection_gone or self._finished:
             return
         self._halny_connection_gone = True
         if self._halny_body_future is not None and not self._halny_body_future.done():
@@ -220,13 +215,13 @@ class Execution(Errors, Security):
     def _halny_run_afterwards(self, awaitable: Awaitable[None], name: str) -> None:
         future = asyncio.ensure_future(_checked(awaitable, self, name))
         _afterwards.add(future)
-        future.add_done_callback(_log_failure)
+        future.add_done_callback(partial(_log_failure, self._request_summary(), name))
 
 
-def _log_failure(future: asyncio.Future[Any]) -> None:
+def _log_failure(request: str, name: str, future: asyncio.Future[Any]) -> None:
     _afterwards.discard(future)
     if not future.cancelled() and (error := future.exception()) is not None:
-        application_log.error("uncaught exception after the request", exc_info=error)
+        application_log.error("uncaught exception in %s, after the request %s", name, request, exc_info=error)
 
 
 async def _checked(result: Awaitable[None], handler: object, name: str) -> None:
@@ -237,5 +232,3 @@ async def _checked(result: Awaitable[None], handler: object, name: str) -> None:
 
 ORIGINAL_EXECUTE: Final = vars(Execution)["_execute"]
 """What runs a request where nobody has replaced it."""
-
-_ORIGINAL_FINISH: Final = Execution.finish

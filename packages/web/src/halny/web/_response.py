@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from hashlib import sha1 as _sha1
 from typing import TYPE_CHECKING, Any, Final, final
 
-from halny.http import HTTPConnection, ResponseStartLine, etag_matches
-from halny.template.escape import json_encode
+from halny.http import HTTPConnection, HTTPOutputError, ResponseStartLine, etag_matches, has_body
+from halny.template.escape import json_encode, utf8
 
 from ._response_head import JSON, ResponseHead, defaults
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from halny.http import HTTPHeaders
     from halny.iostream import IOStream
 
 _CONTENT_HEADERS: Final = (
@@ -60,8 +62,10 @@ class Response(ResponseHead):
         self._halny_content_type = JSON
         if self._halny_header_fields is not None:
             self._halny_header_fields["Content-Type"] = JSON
+        if type(self).set_header is not _SET_HEADER:
+            self.set_header("Content-Type", JSON)  # whoever has one of his own wants to know
 
-    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
+    def redirect(self, url: str | bytes, permanent: bool = False, status: int | None = None) -> None:
         """Send the client to another URL, and finish.
 
         Args:
@@ -81,7 +85,7 @@ class Response(ResponseHead):
         elif not 300 <= status <= 399:
             raise ValueError(f"status of a redirect must be from 300 to 399, not {status!r}")
         self.set_status(status)
-        self.set_header("Location", url.encode())
+        self.set_header("Location", utf8(url))
         self.finish()
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
@@ -103,14 +107,18 @@ class Response(ResponseHead):
             for transform in self._transforms:
                 chunk = transform.transform_chunk(chunk, include_footers)
             return _as_future(connection.write(chunk)) if self.request.method != "HEAD" else _done()
-        self._headers_written = True
-        for transform in self._transforms:
-            self._status_code, self._headers, chunk = transform.transform_first_chunk(
-                self._status_code, self._headers, chunk, include_footers
-            )
-        self._halny_add_cookies()
+        chunk = self._halny_transform_first(chunk, include_footers)
+        headers = self._headers
+        if (
+            include_footers
+            and self._halny_has_body()
+            and headers.get("Content-Length", str(len(chunk))) != str(len(chunk))
+        ):
+            raise HTTPOutputError(f"Content-Length is {headers['Content-Length']}, but the body has {len(chunk)} bytes")
         start_line = ResponseStartLine("HTTP/1.1", self._status_code, self._reason)
-        return _as_future(connection.write_headers(start_line, self._headers, chunk))
+        written = connection.write_headers(start_line, headers, chunk)
+        self._headers_written = True
+        return _as_future(written)
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> asyncio.Future[None]:
         """Send the rest of the response and end the request.
@@ -145,23 +153,27 @@ class Response(ResponseHead):
             and cls.compute_etag is _COMPUTE_ETAG
             and cls.set_etag_header is _SET_ETAG_HEADER
             and cls.check_etag_header is _CHECK_ETAG_HEADER
+            and cls.set_header is _SET_HEADER
         ):
             self._halny_finish_at_once()
         else:
             future = self._halny_finish_in_parts()
-        self._finished = self._headers_written = True
-        self.request._finish_time = time.time()  # pyright: ignore[reportPrivateUsage] - on everybody's way
-        self._log()
-        self._halny_end_request()
+        self._halny_conclude()
         return future
 
     def _halny_finish_with(self, head: bytes, body: bytes) -> None:
         """Send a whole response whose head is made already, and end the request."""
-        self._halny_connection().respond(self._status_code, self._reason, head, body)
+        _respond(self._halny_connection())(self._status_code, self._reason, head, body)
+        self._halny_conclude()
+
+    def _halny_conclude(self) -> None:
+        """The response is handed over: log it and end the request."""
         self._finished = self._headers_written = True
         self.request._finish_time = time.time()  # pyright: ignore[reportPrivateUsage] - on everybody's way
-        self._log()
-        self._halny_end_request()
+        try:
+            self._log()
+        finally:
+            self._halny_end_request()
 
     def detach(self) -> IOStream:
         """Take the connection over, as the protocols do that a request can be upgraded to.
@@ -187,8 +199,7 @@ class Response(ResponseHead):
         body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         status = self._status_code
         request = self.request
-        connection = request.connection
-        assert connection is not None
+        respond = _respond(self._halny_connection())
         now = time.time()
         if not defaults.begin <= now < defaults.end:
             defaults.renew(now)
@@ -197,16 +208,16 @@ class Response(ResponseHead):
             digest = _sha1(body, usedforsecurity=False).hexdigest()
             if request.is_conditional and self._halny_matches_etag(f'"{digest}"'):
                 self._status_code, self._reason = 304, "Not Modified"
-                connection.respond(304, "Not Modified", self._halny_bare_head(f'Etag: "{digest}"\r\n'), b"")
+                respond(304, "Not Modified", self._halny_bare_head(f'Etag: "{digest}"\r\n'), b"")
                 return
             head = f'{head}Etag: "{digest}"\r\nContent-Length: {len(body)}\r\n'
         elif status in (204, 304) or 100 <= status < 200:
             self._halny_require_no_body(body)
-            connection.respond(status, self._reason, self._halny_bare_head(""), b"")
+            respond(status, self._reason, self._halny_bare_head(""), b"")
             return
         else:
             head = f"{head}Content-Length: {len(body)}\r\n"
-        connection.respond(status, self._reason, head.encode(), body)
+        respond(status, self._reason, head.encode(), body)
 
     def _halny_finish_in_parts(self) -> asyncio.Future[None] | None:
         if not self._headers_written:
@@ -216,15 +227,39 @@ class Response(ResponseHead):
                 self._halny_require_no_body(b"".join(self._write_buffer))
                 self._halny_clear_content_headers()
             elif "Content-Length" not in self._headers:
-                self._headers["Content-Length"] = str(sum(map(len, self._write_buffer)))
-            if self._halny_leaves_whole():
-                self._halny_add_cookies()
-                body = b"".join(self._write_buffer)
-                self._halny_connection().respond(self._status_code, self._reason, self._headers, body)
+                length = str(sum(map(len, self._write_buffer)))
+                if type(self).set_header is _SET_HEADER:
+                    self._headers["Content-Length"] = length
+                else:
+                    self.set_header("Content-Length", length)
+            if type(self).flush is _FLUSH:
+                self._halny_finish_whole()
                 return None
         future = self.flush(include_footers=True)
         self._halny_connection().finish()
         return future
+
+    def _halny_finish_whole(self) -> None:
+        """Send a response that nobody wants to see part by part."""
+        body = self._halny_transform_first(b"".join(self._write_buffer), True)
+        connection, headers = self._halny_connection(), self._headers
+        if "Content-Length" in headers or not self._halny_has_body():
+            _respond(connection)(self._status_code, self._reason, headers, body)
+        else:  # a transform has taken the length away
+            connection.write_headers(ResponseStartLine("HTTP/1.1", self._status_code, self._reason), headers, body)
+            connection.finish()
+
+    def _halny_transform_first(self, chunk: bytes, finishing: bool) -> bytes:
+        """Return the first part of the body, with all headers in their final state."""
+        for transform in self._transforms:
+            self._status_code, self._headers, chunk = transform.transform_first_chunk(
+                self._status_code, self._headers, chunk, finishing
+            )
+        self._halny_add_cookies()
+        return chunk
+
+    def _halny_has_body(self) -> bool:
+        return has_body(self.request.method, self._status_code)
 
     def _halny_answer_condition(self) -> None:
         """Give the response its entity tag, or answer 304 to a client that has it; not if the handler has set one."""
@@ -234,10 +269,6 @@ class Response(ResponseHead):
         if self.check_etag_header():
             self._write_buffer = []
             self.set_status(304)
-
-    def _halny_leaves_whole(self) -> bool:
-        """Return whether nothing wants to see the response part by part."""
-        return not self._transforms and type(self).flush is _FLUSH
 
     def _halny_require_no_body(self, body: bytes) -> None:
         if 100 <= self._status_code < 200 and self._status_code != 101:
@@ -308,6 +339,15 @@ _FLUSH: Final = Response.flush
 _COMPUTE_ETAG: Final = Response.compute_etag
 _SET_ETAG_HEADER: Final = Response.set_etag_header
 _CHECK_ETAG_HEADER: Final = Response.check_etag_header
+_SET_HEADER: Final = Response.set_header
+
+
+def _respond(connection: HTTPConnection) -> Callable[[int, str, HTTPHeaders | bytes, bytes], None]:
+    """Return what sends a whole response; a program's connection may only know how to send it in parts."""
+    try:
+        return connection.respond
+    except AttributeError:
+        return partial(HTTPConnection.respond, connection)
 
 
 @final
@@ -315,16 +355,17 @@ class _Done:
     """A future that is done, made once for each loop in turn: whoever awaits it goes on at once."""
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._future: asyncio.Future[None] | None = None
+        self._last: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
 
     def __call__(self) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
-        if self._future is None or self._loop is not loop:
-            self._loop = loop
-            self._future = loop.create_future()
-            self._future.set_result(None)
-        return self._future
+        last = self._last  # read once: another thread's loop may change it
+        if last is not None and last[0] is loop:
+            return last[1]
+        future: asyncio.Future[None] = loop.create_future()
+        future.set_result(None)
+        self._last = (loop, future)
+        return future
 
 
 _done: Final = _Done()

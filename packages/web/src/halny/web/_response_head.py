@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 import time
-from typing import TYPE_CHECKING, Final, final
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Final, final
 
 from halny.http import HTTPHeaders, HTTPInputError, format_timestamp, is_reason_phrase, responses
 
@@ -52,11 +53,9 @@ class Defaults:
     def renew(self, now: float) -> None:
         """Make the defaults of another second."""
         second = int(now)
-        self.begin, self.end = float(second), second + 1.0
-        self.date = format_timestamp(second)
-        self.heads = {
-            kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {self.date}\r\n" for kind in (HTML, JSON)
-        }
+        self.date = date = format_timestamp(second)
+        self.heads = {kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {date}\r\n" for kind in (HTML, JSON)}
+        self.begin, self.end = float(second), second + 1.0  # last, for the loops of other threads
 
 
 defaults: Final = Defaults()
@@ -163,16 +162,16 @@ class ResponseHead(HandlerBase):
         if name in self._headers:
             del self._headers[name]
 
-    def _convert_header_value(self, value: bytes | str | int | dt.datetime) -> str:
+    def _convert_header_value(self, value: Any) -> str:
         if isinstance(value, str):
             if value.isprintable() and value.isascii():
                 return value  # as most are
             text = value
         elif isinstance(value, bytes):
             text = value.decode("latin-1")
-        elif isinstance(value, int):
+        elif isinstance(value, Integral):
             return str(value)
-        elif isinstance(value, dt.datetime):  # pyright: ignore[reportUnnecessaryIsInstance] - anything may come
+        elif isinstance(value, dt.datetime):
             return format_timestamp(value)
         else:
             raise TypeError(f"unsupported header value {value!r}")
