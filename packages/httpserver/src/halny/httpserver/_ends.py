@@ -152,16 +152,33 @@ class ConnectionEnds(WritingConnection):
         """Do what is due at `deadline`. Called by the server's sweep."""
         state = self._state
         left = 0 if state is State.CLOSED or state is State.DETACHED else self._transport.get_write_buffer_size()
+        if not left:
+            self._stall = None
         if left and self._is_stuck(now, left):
             general_log.info("%s has taken nothing of its response for too long", self.context)
             self.abort()
         elif self._clock is not None:
             self._look_at_body(now, self._clock)
-        elif left:
+        elif left or self._writing_paused:
             # A response is on its way, which takes as long as it takes. What the state waits for begins after it.
             self.deadline = now + self._patience(state)
         else:
             self._look_at_state(state)
+
+    def _wait_anew(self) -> None:
+        """Let the time of what is waited for begin, now that the peer has taken what was in its way.
+
+        While writing is paused, `deadline` is for a look at the peer's progress, and not the state's own.
+        """
+        if self._transport.is_closing() or self._clock is not None:  # which goes by its own time
+            return
+        state, settings = self._state, self._settings
+        if state is State.IDLE:
+            self.deadline = settings.idle_deadline
+        elif state is State.HEAD:
+            self.deadline = settings.now + settings.timeouts.header
+        elif state is State.ANSWERING:
+            self.deadline = NEVER
 
     def _is_stuck(self, now: float, left: int) -> bool:
         """Whether the peer has taken nothing of what the transport holds for too long."""
@@ -178,7 +195,6 @@ class ConnectionEnds(WritingConnection):
         return timeouts.idle if state is State.IDLE else timeouts.linger if state is State.LINGERING else 1.0
 
     def _look_at_state(self, state: State) -> None:
-        self._stall = None
         if state is State.HEAD:
             self._refuse(HTTPRefusal(408, "the head took too long"))
         elif state is State.LINGERING:
@@ -194,7 +210,7 @@ class ConnectionEnds(WritingConnection):
 
     def _look_at_body(self, now: float, clock: BodyClock) -> None:
         upload = self._upload
-        if upload is not None and not upload.waits_for_peer:
+        if self._holds_the_peer_up():
             clock.pause(now)
         elif clock.is_slow(now, self._received()):
             refusal = HTTPRefusal(408, "the body took too long")
@@ -204,6 +220,13 @@ class ConnectionEnds(WritingConnection):
                 self._refuse(refusal)
             return
         self.deadline = clock.next_look(now)
+
+    def _holds_the_peer_up(self) -> bool:
+        """Return whether it is not the peer that the body waits for."""
+        upload = self._upload
+        if upload is not None and not upload.waits_for_peer:
+            return True
+        return self._writing_paused or self._reading_paused or bool(self._held)
 
     def _received(self) -> int:
         body = self._body if self._upload is None else self._upload.body

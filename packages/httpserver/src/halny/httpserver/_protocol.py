@@ -117,10 +117,10 @@ class HTTPProtocol(RunningConnection):
         self._forget_request()
         self._held = b""
         self._out = None
-        self._fail_waiters(exc)
         if answer is not None and context is not None:
             answer.keep_alive = False
             self._loop.call_soon(_tell_of_close, endpoint, answer, context=context)
+        self._fail_waiters(exc)  # which goes on after whoever answers was told
         view, self._stream_view = self._stream_view, None
         if view is not None:
             view.lost(exc)
@@ -130,6 +130,7 @@ class HTTPProtocol(RunningConnection):
         """See `asyncio.BaseProtocol`."""
         self._writing_paused = False
         self._stall = None
+        self._wait_anew()
         self._wake_waiters()
         if self._held:
             self._resume()

@@ -125,7 +125,8 @@ class RunningConnection(ConnectionEnds):
         """There is nothing more to come of the request."""
         self._body_due = False
         self._body = self._collected = self._clock = None
-        self.deadline = NEVER
+        # A response may have begun, and somebody has to see that the peer reads on.
+        self.deadline = self._settings.now + 1.0 if self._writing_paused else NEVER
         answer.body_received(keeps_alive=self._settings.keeps_alive)
 
     # Handing the connection over
