@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import wsgiref.validate
@@ -116,6 +117,45 @@ async def test_no_content_has_no_headers_of_content(executor: Executor | None) -
     assert not {"content-type", "content-length", "transfer-encoding"} & set(response.headers)
 
 
+@pytest.mark.parametrize("body", [[], (), [b""], iter(())])
+@pytest.mark.parametrize(("method", "status"), [("GET", "304 Not Modified"), ("GET", "204 None"), ("HEAD", "200 OK")])
+async def test_no_length_is_made_up(method: str, status: str, body: Iterable[bytes], executor: Executor | None) -> None:
+    # RFC 9110, section 8.6: it would be that of the body that GET gets with 200, which nobody knows.
+    async with (
+        serving(WSGIContainer(application_of(body, status), executor)) as server,
+        await server.connect() as client,
+    ):
+        response = await client.ask(head(method), method)
+        assert "content-length" not in response.headers
+        assert (await client.ask(head(method), method)).status == response.status
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", "304 Not Modified"), ("HEAD", "200 OK")])
+async def test_a_length_of_the_applications_own_is_kept(method: str, status: str) -> None:
+    async with serving(WSGIContainer(application_of([], status, [("Content-Length", "7")]))) as server:
+        assert (await server.ask(head(method), method)).headers["content-length"] == "7"
+
+
+async def test_the_length_of_a_body_that_head_leaves_out() -> None:
+    async with serving(WSGIContainer(application_of([b"four"]))) as server:
+        assert (await server.ask(head("HEAD"), "HEAD")).headers["content-length"] == "4"
+
+
+@pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # which is what wsgiref thinks of CONNECT
+@pytest.mark.parametrize(("method", "target"), [("OPTIONS", "*"), ("CONNECT", "h:443")])
+async def test_targets_without_a_path(method: str, target: str, executor: Executor | None) -> None:
+    paths: list[str] = []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        paths.append(environ["PATH_INFO"])
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"done"]
+
+    async with serving(WSGIContainer(wsgiref.validate.validator(application), executor)) as server:
+        response = await server.ask(f"{method} {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode(), "HEAD")
+    assert (response.status, paths) == (200, [""])
+
+
 async def test_blocks_leave_as_they_are_made() -> None:
     release = threading.Event()
 
@@ -167,6 +207,52 @@ async def test_an_error_page_comes_too_late(executor: Executor | None, expect_lo
                 await client.response()
     assert records[0].exc_info is not None
     assert records[0].exc_info[0] is ValueError
+
+
+async def test_an_error_page_comes_too_late_for_what_was_written(
+    executor: Executor | None, expect_log: ExpectLog
+) -> None:
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"begun")
+        try:
+            raise ValueError("broken")
+        except ValueError as error:
+            start_response("500 Error", [("Content-Type", "text/plain")], (type(error), error, error.__traceback__))
+        return [b"never"]
+
+    level = logging.ERROR if executor is None else logging.INFO  # on the loop nothing has been sent by then
+    with (
+        expect_log("halny.application", "exception in the WSGI application", logging.ERROR, count=1),
+        expect_log("halny.access", "GET /", level, count=1),
+    ):
+        async with serving(WSGIContainer(application, executor)) as server, await server.connect() as client:
+            client.send(head("GET", "/", "Connection: close"))
+            answer = b""
+            with contextlib.suppress(ConnectionError):  # which is how what was begun is broken off
+                answer = await client.rest()
+    assert b"never" not in answer
+    assert (b"begun" in answer) <= answer.startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+async def test_an_application_in_a_thread_does_not_end_the_server(error: BaseException, expect_log: ExpectLog) -> None:
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/exit":
+            raise error
+        start_response("200 OK", [])
+        return [b"done"]
+
+    with (
+        expect_log("halny.application", "exception in the WSGI application", logging.ERROR, count=1) as records,
+        expect_log("halny.access", "500 GET /exit", logging.ERROR, count=1),
+        ThreadPoolExecutor(1) as threads,
+    ):
+        async with serving(WSGIContainer(application, threads)) as server:
+            assert (await server.ask(head("GET", "/exit"))).status == 500
+            assert (await server.ask(head())).body == b"done"
+    assert records[0].exc_info is not None
+    assert repr(error) in str(records[0].exc_info[1])
 
 
 async def test_a_slow_client_holds_the_application_up() -> None:

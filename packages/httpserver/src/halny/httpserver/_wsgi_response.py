@@ -48,6 +48,7 @@ class Response:
         self._application = application
         self._environ = environ
         self._connection = request.connection
+        self._is_head = request.method == "HEAD"
         self._status: tuple[int, str] | None = None
         self._headers = HTTPHeaders()
         self._written: list[bytes] = []
@@ -68,8 +69,7 @@ class Response:
             yield from self._take_written()
             if isinstance(result, (list, tuple)) and not self._is_begun:
                 body = b"".join(result)
-                if "Content-Length" not in self._headers and self._status is not None:
-                    self._headers["Content-Length"] = str(len(body))
+                self._announce(len(body))
                 result_blocks: Iterable[bytes] = [body]
             else:
                 result_blocks = result
@@ -84,10 +84,18 @@ class Response:
             if close is not None:
                 close()
 
+    def _announce(self, length: int) -> None:
+        """Say how long the body is, unless there is none by its status, or a GET would have got another one.
+
+        RFC 9110, section 8.6: a length in answer to HEAD, or beside 304, is that of what GET gets with 200.
+        """
+        if self._status is None or self._status[0] in (204, 304) or (self._is_head and not length):
+            return
+        self._headers.setdefault("Content-Length", str(length))
+
     def _take_written(self) -> Iterator[bytes]:
         written, self._written = self._written, []
         if written:
-            self._is_begun = True
             yield b"".join(written)
 
     def _start_response(
@@ -117,10 +125,10 @@ class Response:
         """The `write()` of PEP 3333: what it gets leaves before the next block is asked for."""
         if not data:
             return
+        self._is_begun = True
         if self.emit is None:
             self._written.append(bytes(data))  # leaves as soon as the loop has its thread back
         else:
-            self._is_begun = True
             self.emit(bytes(data))
 
     async def send(self, block: bytes) -> None:
@@ -150,8 +158,7 @@ class Response:
     async def finish(self) -> None:
         """End the response; one without any block has its head still to be sent."""
         if not self._head_sent:
-            if self._status is not None and self._status[0] not in (204, 304):
-                self._headers.setdefault("Content-Length", "0")
+            self._announce(0)
             await self._send_head(None)
         self._connection.finish()
 

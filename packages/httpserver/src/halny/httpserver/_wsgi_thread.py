@@ -45,14 +45,21 @@ class ApplicationThread:
 
         Raises:
             StreamClosedError: the client has gone, or the response is over for another reason.
+            RuntimeError: the application wants to end more than this request, as `sys.exit()` does; its own fault.
         """
         if self._body is not None and self._body.is_broken:
             raise StreamClosedError  # while all threads were busy
         response = self._response
         response.emit = self._emit
-        with closing(response.blocks()) as blocks:
-            for block in blocks:
-                self._emit(block)
+        try:
+            with closing(response.blocks()) as blocks:
+                for block in blocks:
+                    self._emit(block)
+        except Exception:
+            raise
+        except BaseException as error:
+            # Out of a thread this ends nothing; but what hands it on to the loop would end that, and the server.
+            raise RuntimeError(f"the application ended with {error!r}") from error
 
     def break_off(self) -> None:
         """Let whatever the application waits for fail; called by the loop."""

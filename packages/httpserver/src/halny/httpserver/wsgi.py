@@ -167,10 +167,12 @@ class WSGIContainer:
         """
         host, port = split_host_and_port(request.host)
         headers = request.headers
+        # `OPTIONS *` and CONNECT have no path: for PEP 3333 that is an empty one, for any other begins with a slash.
+        path = request.path if request.path.startswith("/") else ""
         environ = {
             "REQUEST_METHOD": request.method,
             "SCRIPT_NAME": "",
-            "PATH_INFO": to_wsgi_str(unquote_to_bytes(request.path)),
+            "PATH_INFO": to_wsgi_str(unquote_to_bytes(path)),
             "QUERY_STRING": request.query,
             "REMOTE_ADDR": request.remote_ip or "",
             "SERVER_NAME": host,
