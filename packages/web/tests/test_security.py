@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from halny.web import Application, HTTPError, RequestHandler, authenticated
+from halny.web._security import MAX_TOKEN_LENGTH
 
 from ._helpers import Answer, handler, serving
 
@@ -153,6 +154,38 @@ async def test_a_malformed_token_is_refused(sent: str, expect_log: ExpectLog) ->
                 f"Cookie: _xsrf={cookie}",
                 body=f"_xsrf={sent}".encode(),
             )
+
+
+@pytest.mark.parametrize("sent", [f"2|01020304|{'9b' * 64}|1", "9a" * (MAX_TOKEN_LENGTH // 2)])
+async def test_tokens_may_be_longer_than_ours(sent: str) -> None:
+    async with serving(xsrf()) as server:
+        assert (await server.post("/", f"_xsrf={sent}".encode(), f"Cookie: _xsrf={sent}")).body == b"done"
+
+
+@pytest.mark.parametrize(
+    "sent", [f"2|01020304|{'9b' * 65}|1", f"2|01020304|{'9b' * 1_000_000}|1", "9" * (MAX_TOKEN_LENGTH + 1)]
+)
+async def test_a_token_that_is_too_long_is_none(sent: str, expect_log: ExpectLog) -> None:
+    """One in a body may have megabytes, and taking it apart would keep everybody else waiting."""
+    async with serving(xsrf()) as server:
+        message = "'_xsrf' argument has invalid format"
+        await refused(server, expect_log, message, f"Cookie: _xsrf={TOKEN}", body=f"_xsrf={sent}".encode())
+        page = await server.get("/", f"Cookie: _xsrf={sent[:2000]}")
+    assert page.headers("Set-Cookie") == [f"_xsrf={token_of(page)}; Path=/"]
+
+
+async def test_there_is_no_token_before_it_is_used() -> None:
+    def get(self: Any) -> None:
+        assert not hasattr(self, "_xsrf_token")
+        if self.request.query:
+            self._xsrf_token = b"of the application"
+            assert self.xsrf_token == b"of the application"
+        else:
+            assert self.xsrf_token is self._xsrf_token
+
+    async with serving(Application([("/", handler(get))])) as server:
+        assert (await server.get("/")).header("Set-Cookie") is not None
+        assert (await server.get("/?own")).header("Set-Cookie") is None
 
 
 async def test_an_unknown_version_is_an_error(expect_log: ExpectLog) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,6 +90,20 @@ def test_every_changed_byte_is_noticed(value: bytes, caplog: pytest.LogCaptureFi
 )  # fmt: skip
 def test_what_is_no_signed_value_is_none(value: Any) -> None:
     assert decode(value) is None
+
+
+@pytest.mark.parametrize("end", [b"|1300000000|" + b"0" * 40, b"!", b""])
+def test_long_values_take_little_memory(end: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """They need not come in cookies. An expression that repeats a group keeps a hundred bytes for each time."""
+    value = b"abcd" * 250_000 + end
+    decode(b"|" + end)  # so that the expression is compiled
+    tracemalloc.start()
+    try:
+        assert decode(value) is None
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(value)
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     MethodT = TypeVar("MethodT", bound=Callable[..., Awaitable[None] | None])
 
 # Compiled when they are used first: most servers import this and never see a form.
-_TOKEN_2: Final = r"2\|([0-9A-Fa-f]{8})\|((?:[0-9A-Fa-f]{2})+)\|([0-9]{1,15})"  # noqa: S105 - a pattern
+_TOKEN_2: Final = r"2\|([0-9A-Fa-f]{8})\|((?:[0-9A-Fa-f]{2}){1,64})\|([0-9]{1,15})"  # noqa: S105 - a pattern
 _VERSIONED: Final = r"[0-9]+\|"
 _TOKEN_BYTES: Final = 16
+MAX_TOKEN_LENGTH: Final = 256
+"""How many characters a token may have that a client sends; with more it is none. Those that are made here have 56. It
+may come in a body, and so it could be as long as the server lets bodies be."""
 _ORIGIN: Final = r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#@\s\\]+)"
 _COOKIE_DAYS: Final = 30
 """How many days the token of a user who is logged in lasts; others get one for the session of their browser."""
@@ -86,8 +89,7 @@ class Security(Cookies, Arguments):
         token = _decode_token(sent) if sent else None
         return token or _Token(os.urandom(_TOKEN_BYTES), int(time.time()), is_new=True)
 
-    @cached_property
-    def _xsrf_token(self) -> bytes:
+    def _halny_make_xsrf_token(self) -> bytes:
         settings = self.application.settings
         token, version = self._halny_token, settings.get("xsrf_cookie_version", 2)
         if version == 1:
@@ -109,6 +111,9 @@ class Security(Cookies, Arguments):
 
         The first time that it is read a cookie is set with it, if the client has none.
         """
+        # Programs that make tokens of their own look whether there is one, and set it.
+        if not hasattr(self, "_xsrf_token"):
+            self._xsrf_token = self._halny_make_xsrf_token()
         return self._xsrf_token
 
     def xsrf_form_html(self) -> str:
@@ -173,6 +178,8 @@ class Security(Cookies, Arguments):
 
 def _decode_token(text: str) -> _Token | None:
     """Return the token in what a client sent, of either version, or None if it is neither."""
+    if len(text) > MAX_TOKEN_LENGTH:
+        return None
     match = re.fullmatch(_TOKEN_2, text)
     if match is not None:
         mask, masked = unhexlify(match[1]), unhexlify(match[2])
@@ -188,7 +195,9 @@ def _decode_token(text: str) -> _Token | None:
 
 def _masked(data: bytes, mask: bytes) -> bytes:
     """Return the exclusive or of data and a mask that is repeated; it is its own reverse."""
-    return bytes([byte ^ mask[index & 3] for index, byte in enumerate(data)])
+    size = len(data)
+    repeated = mask * (size // len(mask) + 1)
+    return (int.from_bytes(data) ^ int.from_bytes(repeated[:size])).to_bytes(size)
 
 
 def authenticated(method: MethodT) -> MethodT:
