@@ -168,13 +168,29 @@ def test_is_absolute(path: str, expected: bool) -> None:
     assert is_absolute(path) is expected
 
 
-async def test_rendering_in_a_handler_without_modules_makes_none() -> None:
-    found: set[str] = set()
+async def test_there_are_no_modules_before_one_is_used() -> None:
+    class Page(RequestHandler):
+        def get(self) -> None:
+            self.render_string("plain.html")
+            assert not hasattr(self, "_active_modules")
+            page = self.render_string("x.html")
+            assert list(vars(self)["_active_modules"]) == ["Greeting"]
+            self.finish(page)
 
+    templates = DictLoader(
+        {"plain.html": "{% if 0 %}{% module Greeting('a') %}{% end %}", "x.html": "{% module Greeting('b') %}"}
+    )
+    async with serving(
+        Application([("/", Page)], template_loader=templates, ui_modules={"Greeting": Greeting})
+    ) as server:
+        assert (await server.get("/")).text == "<b>b</b>"
+
+
+async def test_the_namespace_can_be_replaced() -> None:
     def get(self: RequestHandler) -> None:
-        self.finish("x")
-        found.update(vars(self))
+        self.ui = {"own": "yes"}
+        self.render("x.html")
 
-    async with serving(Application([("/", handler(get))])) as server:
-        await server.get("/")
-    assert not found & {"ui", "_active_modules"}
+    loader = DictLoader({"x.html": "{{ own }}"})
+    async with serving(Application([("/", handler(get))], template_loader=loader)) as server:
+        assert (await server.get("/")).text == "yes"

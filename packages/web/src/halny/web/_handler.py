@@ -48,6 +48,7 @@ class RequestHandler(Execution, Templates):
         self._auto_finish = True
         self._transforms = []
         self._halny_cookies = None
+        self._halny_ui = None
         self.clear()
         result: object = self.initialize(**kwargs) if kwargs else self.initialize()
         if result is not None and inspect.isawaitable(result):

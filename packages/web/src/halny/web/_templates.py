@@ -28,6 +28,9 @@ _PACKAGE: Final = os.path.dirname(__file__)  # noqa: PTH120 - importing pathlib 
 class Templates(Localization, Security):
     """The part of `RequestHandler` that renders."""
 
+    _halny_ui: Any
+    """What `ui` is, or None until it is used."""
+
     def render(self, template_name: str, **kwargs: Any) -> asyncio.Future[None]:
         """Render a template with what its UI modules need, and finish with the page.
 
@@ -45,7 +48,7 @@ class Templates(Localization, Security):
         if self._finished:
             raise RuntimeError("cannot render() after finish()")
         page = self.render_string(template_name, **kwargs)
-        modules = vars(self).get("_active_modules")
+        modules = self._halny_active_modules()
         if modules:
             page = self._halny_with_resources(template_name, page, Resources(modules.values()))
         return self.finish(page)
@@ -191,20 +194,28 @@ class Templates(Localization, Security):
 
     # UI modules and methods
 
-    @cached_property
+    @property
     def ui(self) -> Any:
         """The UI methods, bound to this handler, and the UI modules as `modules`: part of the templates' namespace."""
-        modules = UIModuleNamespace(self._halny_me)
-        names: dict[str, Any] = {name: partial(method, self) for name, method in self.application.ui_methods.items()}
-        return ObjectDict(names, _tt_modules=modules, modules=modules)
+        if self._halny_ui is None:
+            modules = UIModuleNamespace(self._halny_me)
+            methods = self.application.ui_methods
+            names: dict[str, Any] = {name: partial(method, self) for name, method in methods.items()}
+            self._halny_ui = ObjectDict(names, _tt_modules=modules, modules=modules)
+        return self._halny_ui
+
+    @ui.setter
+    def ui(self, value: Any) -> None:
+        self._halny_ui = value
 
     @property
     def _halny_me(self) -> RequestHandler:
         return cast("RequestHandler", self)
 
-    @cached_property
-    def _active_modules(self) -> dict[str, UIModule]:
-        return {}
+    def _halny_active_modules(self) -> dict[str, UIModule]:
+        """Return the UI modules that have been rendered, by name."""
+        modules: dict[str, UIModule] = getattr(self, "_active_modules", {})
+        return modules
 
     def _halny_ui_module_renderer(self, name: str) -> Callable[..., str | bytes]:
         """Return what renders a UI module; for the templates.
@@ -215,19 +226,29 @@ class Templates(Localization, Security):
         Raises:
             KeyError: there is no such module.
         """
-        module = self._active_modules.get(name)
+        module = self._halny_active_modules().get(name)
         if module is not None:
             return cast("Callable[..., str | bytes]", module.render)
         module_class = self.application.ui_modules[name]
 
         def render(*args: Any, **kwargs: Any) -> str | bytes:
             # A module that is only named, and not rendered, brings nothing to the page.
-            active = self._active_modules.get(name)
+            active = self._halny_active_modules().get(name)
             if active is None:
-                active = self._active_modules[name] = module_class(self._halny_me)
+                active = module_class(self._halny_me)
+                vars(self).setdefault("_active_modules", {})[name] = active
             return cast("str | bytes", active.render(*args, **kwargs))
 
         return render
+
+    def _halny_end_request(self) -> None:
+        """See `Response`; what refers back to the handler is dropped, or only the garbage collector would free it."""
+        try:
+            super()._halny_end_request()
+        finally:
+            if self._halny_ui is not None:
+                self._halny_ui = None
+                vars(self).pop("_active_modules", None)
 
     # URLs
 
