@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
@@ -413,3 +414,50 @@ def test_limits_are_those_that_are_documented() -> None:
     limits = (UploadHandler.max_fields_size, UploadHandler.max_file_size, UploadHandler.spool_size)
     assert limits == (2 * 1024**2, None, 256 * 1024)
     assert UploadHandler.upload_directory is None
+
+
+async def test_the_token_against_forged_requests_is_not_looked_for_in_the_form(expect_log: ExpectLog) -> None:
+    token = f"2|00000000|{'0' * 32}|1"
+    cookie = f"Cookie: _xsrf={token}"
+    fields = form(part("_xsrf", token.encode()), part("b", b"1"))
+    async with serving(Application([("/", Upload)], xsrf_cookies=True)) as server:
+        with expect_log("halny.general", "'_xsrf' argument missing", count=1):
+            assert (await server.ask("POST", "/", (MULTIPART, cookie), fields)).status == 403
+        assert (await server.ask("POST", f"/?_xsrf={token}", (MULTIPART, cookie), fields)).status == 200
+        assert (await server.ask("POST", "/", (MULTIPART, cookie, f"X-Xsrftoken: {token}"), fields)).status == 200
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_a_body_over_its_limit_is_refused_by_the_server(is_streamed: bool, expect_log: ExpectLog) -> None:
+    called: list[str] = []
+
+    class Base(RequestHandler):
+        max_body_size = 100
+
+        def prepare(self) -> None:
+            called.append("prepare")
+
+        def post(self) -> None:
+            called.append("post")
+
+        def write_error(self, status_code: int, **kwargs: Any) -> None:
+            called.append("write_error")
+
+        def on_connection_close(self) -> None:
+            called.append("on_connection_close")
+
+        def on_finish(self) -> None:
+            called.append("on_finish")
+
+    class Streamed(Base, UploadHandler):
+        pass
+
+    def log(handler: RequestHandler) -> None:
+        called.append("log")
+
+    async with serving(Application([("/", Streamed if is_streamed else Base)], log_function=log)) as server:
+        with expect_log("halny.general", "at most 100 are allowed", logging.INFO, count=1):
+            answer = await server.ask("POST", "/", (MULTIPART,), form(part("a", b"x" * 100)))
+    assert (answer.status, answer.header("Connection")) == (413, "close")
+    assert b"<title>413: " in answer.body
+    assert called == (["prepare", "on_connection_close", "on_finish"] if is_streamed else [])
