@@ -174,6 +174,20 @@ def test_a_form(content_type: str) -> None:
     assert request.arguments == {"a": [b"1"], "b": [b"2", b"3"], "c": [b"4"]}
 
 
+def test_arguments_that_were_set_before_the_body_is_read_stay() -> None:
+    request = received("POST /?a=1 HTTP/1.1", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 7")
+    arguments = request.arguments
+    arguments["x"] = [b"y"]
+    del arguments["a"]
+    request.body = b"b=3&x=4"
+    request.parse_body()
+    assert request.arguments is arguments
+    assert arguments == {"x": [b"y", b"4"], "b": [b"3"]}
+    assert request.body_arguments == {"b": [b"3"], "x": [b"4"]}
+    arguments["b"].append(b"5")
+    assert request.body_arguments["b"] == [b"3"]
+
+
 def test_an_upload() -> None:
     request = received("POST / HTTP/1.1", "Content-Type: multipart/form-data; boundary=x", "Content-Length: 1")
     request.body = (
@@ -243,6 +257,18 @@ def test_whether_a_body_is_announced(fields: list[str], body: bytes, expected: b
     headers = HTTPHeaders.parse("\r\n".join(fields))
     assert HTTPServerRequest("POST", "/", headers=headers, body=body).has_body is expected
     assert HTTPServerRequest("POST", "/", headers=headers, body=b"x").has_body
+
+
+@pytest.mark.parametrize("field", ["", 'If-None-Match: "a"'])
+def test_whether_a_request_is_conditional_may_change(field: str) -> None:
+    request = received("GET / HTTP/1.1", *([field] if field else []))
+    request.headers["If-None-Match"] = '"b"'
+    assert request.is_conditional
+    del request.headers["If-None-Match"]
+    assert not request.is_conditional
+    request = HTTPServerRequest("GET", "/")
+    request.headers["If-None-Match"] = '"b"'
+    assert request.is_conditional
 
 
 def test_conditional_requests() -> None:

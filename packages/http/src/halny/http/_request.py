@@ -113,13 +113,13 @@ class HTTPServerRequest:
     """Whether the peer lets the connection stay open after the response."""
     expect_continue: bool
     """Whether the peer waits for `100 Continue` before it sends the body."""
-    is_conditional: bool
-    """Whether there is an `If-None-Match` header, which spares others to look."""
     upgrade: str
     """The value of `Upgrade` where `Connection` names it, lower-cased, else empty."""
 
     _head: bytes | None
     """The head as it was received; None for a request that was not received."""
+    _is_conditional: bool | None
+    """Whether the head has `If-None-Match`; None once there are `headers`, which an application may have changed."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class HTTPServerRequest:
         self.connection = connection
         if server_connection is not None:
             self.server_connection = server_connection
-        self.is_conditional = "If-None-Match" in self.headers
+        self._is_conditional = None
         self.content_length, self.chunked, self.keep_alive = 0, False, True
         self.expect_continue, self.upgrade = False, ""
         self._head = None
@@ -176,7 +176,18 @@ class HTTPServerRequest:
     def headers(self) -> HTTPHeaders:
         """The header fields."""
         head = self._head
+        self._is_conditional = None
         return HTTPHeaders() if head is None else HTTPHeaders.from_section(head[head.index(b"\n") + 1 : -4])
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether there is an `If-None-Match` header: known from the head until somebody asks for `headers`."""
+        known = self._is_conditional
+        return "If-None-Match" in self.headers if known is None else known
+
+    @is_conditional.setter
+    def is_conditional(self, value: bool) -> None:
+        self._is_conditional = value
 
     @made_once
     def host_name(self) -> str:
@@ -205,8 +216,8 @@ class HTTPServerRequest:
         merged = self._arguments
         if merged is None:
             merged = self._arguments = {name: list(values) for name, values in self.query_arguments.items()}
-            for name, values in (self._body_arguments or {}).items():
-                merged.setdefault(name, []).extend(values)
+            if self._body_arguments:
+                _merge(merged, self._body_arguments)
         return merged
 
     @arguments.setter
@@ -281,6 +292,8 @@ class HTTPServerRequest:
     def parse_body(self) -> None:
         """Read a form's or a multipart body into `body_arguments` and `files`; other bodies are left alone.
 
+        What somebody has put into `arguments` before stays there.
+
         Raises:
             HTTPInputError: the body is malformed or has too many parts; the peer's fault.
         """
@@ -291,8 +304,11 @@ class HTTPServerRequest:
             return
         from ._body import parse_body_arguments
 
-        parse_body_arguments(content_type, self.body, self.body_arguments, self.files, self.headers)
-        self._arguments = None
+        parsed: dict[str, list[bytes]] = {}
+        parse_body_arguments(content_type, self.body, parsed, self.files, self.headers)
+        _merge(self.body_arguments, parsed)
+        if self._arguments is not None:
+            _merge(self._arguments, parsed)
 
     _parse_body = parse_body
 
@@ -321,6 +337,12 @@ class HTTPServerRequest:
     def __repr__(self) -> str:
         names = ("protocol", "host", "method", "uri", "version", "remote_ip")
         return f"{type(self).__name__}({', '.join([f'{name}={getattr(self, name)!r}' for name in names])})"
+
+
+def _merge(arguments: dict[str, list[bytes]], others: dict[str, list[bytes]]) -> None:
+    """Add copies of the values of `others` to `arguments`."""
+    for name, values in others.items():
+        arguments.setdefault(name, []).extend(values)
 
 
 @final
@@ -353,7 +375,7 @@ class ReceivedRequest(HTTPServerRequest):
         self.chunked = False
         self.keep_alive = True
         self.expect_continue = False
-        self.is_conditional = False
+        self._is_conditional = False
         self.upgrade = ""
         self._head = head
         self._arguments = None
