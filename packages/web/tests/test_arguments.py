@@ -7,7 +7,7 @@ import pytest
 
 from halny.web import Application, FallbackHandler, MissingArgumentError, RequestHandler
 
-from ._helpers import DelegateApplication, serving
+from ._helpers import DelegateApplication, handler, serving
 
 if TYPE_CHECKING:
     from tools.strict_tests.logs import ExpectLog
@@ -190,6 +190,17 @@ async def test_what_bytes_are_not_text_is_said_in_full(expect_log: ExpectLog) ->
     async with serving(Application([("/", OwnPage)])) as server:
         with expect_log("halny.general", "", count=1):
             assert _json((await server.get("/?a=%ff")).text)["message"] == r"Invalid unicode in a: b'\xff'"
+
+
+async def test_arguments_of_programs_may_be_text() -> None:
+    def get(self: RequestHandler) -> None:
+        own: Any = {"a": ["x", " y\x01z "], "b": [b"bytes"]}
+        self.request.arguments = self.request.query_arguments = self.request.body_arguments = own
+        values = [self.get_argument("a"), self.get_query_argument("a"), self.get_body_argument("a", strip=False)]
+        self.write(repr([*values, self.get_arguments("a"), self.get_argument("b")]))
+
+    async with serving(Application([("/", handler(get))])) as server:
+        assert (await server.get("/")).text == "['y z', 'y z', ' y z ', ['x', 'y z'], 'bytes']"
 
 
 async def test_a_form_that_comes_through_another_handler_is_read_once() -> None:

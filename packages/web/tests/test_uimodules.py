@@ -152,6 +152,13 @@ def test_what_is_no_module_or_method_is_refused(settings: dict[str, Any]) -> Non
         Application(**settings)
 
 
+@pytest.mark.parametrize("setting", ["ui_modules", "ui_methods"])
+@pytest.mark.parametrize("value", ["x", b"x", 5, ["x"], [{}, 5]])
+def test_what_names_no_modules_or_methods_is_refused(setting: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=rf"a list of these in the setting '{setting}', got (b?'x'|5)$"):
+        Application(**{setting: value})
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

@@ -111,12 +111,15 @@ class Arguments(HandlerBase):
         """Return an argument's bytes as text; a subclass may override this to take another encoding.
 
         Args:
-            value: the bytes, percent-decoded.
+            value: the bytes, percent-decoded. Text, which programs put into the request's arguments, stays as it is.
             name: the argument's name, or None for one of the path.
 
         Raises:
             HTTPError: they are not UTF-8 (400).
         """
+        given: object = value
+        if isinstance(given, str):
+            return given
         try:
             return value.decode()
         except UnicodeDecodeError:

@@ -218,7 +218,7 @@ def load_ui_modules(source: UIModules) -> dict[str, type[UIModule]]:
         TypeError: there is something else in it; the application's fault.
     """
     found = dict(STANDARD_MODULES)
-    for name, value, is_chosen in _named(source):
+    for name, value, is_chosen in _named(source, "ui_modules"):
         if isinstance(value, type) and issubclass(value, UIModule):
             found[name] = value
         elif is_chosen:
@@ -236,7 +236,7 @@ def load_ui_methods(source: UIMethods) -> dict[str, Callable[..., Any]]:
         TypeError: there is something else in it; the application's fault.
     """
     found: dict[str, Callable[..., Any]] = {}
-    for name, value, is_chosen in _named(source):
+    for name, value, is_chosen in _named(source, "ui_methods"):
         if callable(value):
             if is_chosen or name[:1].islower():
                 found[name] = value
@@ -245,7 +245,7 @@ def load_ui_methods(source: UIMethods) -> dict[str, Callable[..., Any]]:
     return found
 
 
-def _named(source: Any) -> Iterator[tuple[str, Any, bool]]:
+def _named(source: Any, setting: str) -> Iterator[tuple[str, Any, bool]]:
     """Yield what a setting names: name, value, and whether it was chosen by its name."""
     if source is None:
         return
@@ -256,9 +256,12 @@ def _named(source: Any) -> Iterator[tuple[str, Any, bool]]:
     elif isinstance(source, Mapping):
         for name, value in cast("Mapping[str, Any]", source).items():
             yield name, value, True
+    elif isinstance(source, (str, bytes)) or not hasattr(source, "__iter__"):
+        expected = "a mapping, a Python module, or a list of these"
+        raise TypeError(f"expected {expected} in the setting {setting!r}, got {source!r}")
     else:
         for part in source:
-            yield from _named(part)
+            yield from _named(part, setting)
 
 
 @final
