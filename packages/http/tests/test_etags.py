@@ -55,6 +55,10 @@ def test_lists(value: str, expected: list[str] | None) -> None:
         ('"*"', '"a"', False, False),
         ("a", '"a"', False, False),
         ('"a" x', '"a"', False, False),
+        ("W/*", '"a"', False, False),
+        ('*, "a"', '"a"', False, False),
+        ('w/"a"', '"a"', False, False),
+        ('"a", "b c"', '"a"', False, False),
         ("", '"a"', False, False),
     ],
 )

@@ -44,6 +44,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="made with symbo
         ("bytes=99999999999999999999-", 416, b"", "bytes */10"),
         ("bytes=-0", 416, b"", "bytes */10"),
         ("bytes=0-1,3-4", 200, TEXT, None),
+        ("bytes=20-30,3-4", 206, b"34", "bytes 3-4/10"),
+        ("BYTES=3-4", 206, b"34", "bytes 3-4/10"),
         ("bytes=0-5,2-8,0-5", 200, TEXT, None),
         ("bytes=" + ",".join(["0-0"] * 1000), 200, TEXT, None),
         ("bytes=5-2", 200, TEXT, None),
@@ -103,6 +105,11 @@ async def test_if_range(root: Path, condition: str, status: int) -> None:
         (["If-Modified-Since: nonsense"], 200),
         (['If-None-Match: "x"', f"If-Modified-Since: {MODIFIED}"], 200),
         ([f"If-None-Match: {ETAG}", "Range: bytes=0-1"], 304),
+        # Whoever gets the whole file can't be wrong; RFC 9110, section 13.1.3: the other condition must be ignored.
+        (["If-None-Match: W/*"], 200),
+        ([f"If-None-Match: {ETAG} junk"], 200),
+        (["If-None-Match: ", f"If-Modified-Since: {MODIFIED}"], 200),
+        (["If-None-Match: W/*", f"If-Modified-Since: {MODIFIED}"], 200),
     ],
 )
 async def test_conditions(root: Path, headers: list[str], status: int) -> None:
