@@ -218,6 +218,7 @@ async def test_a_page_that_can_not_be_sent_breaks_off(expect_log: ExpectLog) -> 
     async with serving(Application([("/", Short)])) as server:
         with expect_log(APPLICATION, "cannot send error response", count=1):
             assert await server.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+    assert server.log == [(500, "/")]  # and not one that nobody has seen
 
 
 async def test_a_subclass_logs_in_its_own_way() -> None:
@@ -289,3 +290,54 @@ async def test_the_cancelled_error_of_another_is_an_error_like_others(entry: str
     async with serving(Application([("/", handler_class)])) as server:
         with expect_log(APPLICATION, "^uncaught exception", logging.ERROR, count=1):
             assert (await server.ask("GET", "/", [], b"body")).status == 500
+
+
+def cancelled(*args: object, **kwargs: object) -> None:
+    raise asyncio.CancelledError
+
+
+async def aside(self: RequestHandler) -> None:
+    await asyncio.sleep(0)
+    raise HTTPError(404)
+
+
+@pytest.mark.parametrize("get", [raising(HTTPError(404)), aside])
+@pytest.mark.parametrize(
+    ("name", "where", "status"),
+    [
+        ("write_error", "uncaught exception in write_error", 404),
+        ("log_exception", "error in exception logger", 404),
+        ("_log", "uncaught exception in write_error", 404),
+        ("on_finish", "uncaught exception in write_error", 404),
+        ("send_error", "exception in GET /", 500),
+    ],
+)
+async def test_the_cancelled_error_of_another_does_not_keep_the_answer_back(
+    get: Callable[[Any], object], name: str, where: str, status: int, expect_log: ExpectLog
+) -> None:
+    async with serving(Application([("/", handler(get, **{name: cancelled}))])) as server:
+        with expect_log(APPLICATION, where, logging.ERROR, count=1):
+            assert (await server.get("/")).status == status
+
+
+async def test_a_summary_that_can_not_be_had_does_not_keep_the_answer_back(expect_log: ExpectLog) -> None:
+    application = Application([("/", handler(raising(ValueError()), _request_summary=cancelled))])
+    async with serving(application) as server:
+        del application.settings["log_function"]  # the usual one asks for it too
+        with expect_log(APPLICATION, "error in exception logger|uncaught exception in write_error", count=2):
+            assert (await server.get("/")).status == 500
+
+
+@pytest.mark.parametrize("name", ["_log", "on_finish"])
+async def test_a_response_that_breaks_off_ends_whatever_comes_up(name: str, expect_log: ExpectLog) -> None:
+    def get(self: RequestHandler) -> None:
+        self.write("a")
+        self.flush()
+        raise HTTPError(500)
+
+    async with serving(Application([("/", handler(get, **{name: cancelled}))])) as server:
+        with (
+            expect_log(GENERAL, "cannot send error response", count=1),
+            expect_log(APPLICATION, "uncaught exception after the request", count=1),
+        ):
+            assert (await server.get("/")).body == b"a<broken off>"

@@ -1,13 +1,18 @@
-"""What becomes of an exception: the log, and the error page."""
+"""What becomes of an exception: the log, and the error page.
+
+Nothing here waits, so a `CancelledError` that comes up is not for the request, but that of another whose result was
+read. It is answered like other exceptions; to what runs the request it would mean something else.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from halny.http import has_body
+from halny.http import has_body, responses
 from halny.iostream import StreamClosedError
 from halny.template.escape import xhtml_escape
 
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
 
 general_log = logging.getLogger("halny.general")
 application_log = logging.getLogger("halny.application")
+
+_WHATEVER: Final = (Exception, asyncio.CancelledError)
+"""What an application may raise here."""
 
 
 class Errors(Response):
@@ -46,7 +54,7 @@ class Errors(Response):
         self.set_status(status_code, reason=reason)
         try:
             self.write_error(status_code, **kwargs)
-        except Exception:  # noqa: BLE001 - whatever an application raises
+        except _WHATEVER:
             application_log.exception("uncaught exception in write_error")
         if not self._finished:
             self._halny_finish_error_page()
@@ -57,18 +65,25 @@ class Errors(Response):
             self._write_buffer = []
         try:
             self.finish()
-        except Exception:  # noqa: BLE001 - headers that a subclass has set
+        except _WHATEVER:
             application_log.exception("cannot send error response")
             self._halny_break_off()
 
     def _halny_break_off(self) -> None:
-        """End a response of which a part is sent so that the client can tell that it is not complete."""
+        """End a response so that the client can tell that it is not complete, or that there is none."""
         self._finished = True
+        if not self._headers_written:
+            self._status_code, self._reason = 500, responses[500]  # for the log: no client has seen another
         close = getattr(self.request.connection, "abort", None)
         if close is not None:
             close()
-        self._log()
-        self._halny_end_request()
+        try:
+            try:
+                self._log()
+            finally:
+                self._halny_end_request()
+        except _WHATEVER:
+            application_log.exception("uncaught exception after the request")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Write the error page; a subclass may override this.
@@ -119,6 +134,12 @@ class Errors(Response):
         return f"{request.method} {request.uri} ({request.remote_ip})"
 
     def _handle_request_exception(self, error: BaseException) -> None:
+        try:
+            self._halny_answer_exception(error)
+        except asyncio.CancelledError as cancelled:
+            raise RuntimeError("a CancelledError came up while an exception was answered") from cancelled
+
+    def _halny_answer_exception(self, error: BaseException) -> None:
         if isinstance(error, Finish):
             if not self._finished:
                 self.finish(*error.args)
@@ -130,7 +151,7 @@ class Errors(Response):
             return
         try:
             self.log_exception(*sys.exc_info())
-        except Exception:  # noqa: BLE001 - whatever an application raises
+        except _WHATEVER:
             # What logs must not keep the client from its answer.
             application_log.exception("error in exception logger")
         if self._finished:
