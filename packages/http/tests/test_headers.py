@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -349,3 +351,16 @@ def test_a_line_is_a_header_or_refused(line: str) -> None:
         return
     assert len(headers) == bool(line.strip("\r\n"))
     assert headers.to_bytes().count(b"\r\n") == len(headers)
+
+
+@pytest.mark.parametrize("value", [5, b"five", None])
+def test_values_of_other_types(value: Any) -> None:
+    headers = HTTPHeaders()
+    expected = f"header 'X-A' has the value {value!r} of type {type(value).__name__}, expected str"
+    with pytest.raises(TypeError, match=re.escape(expected)):
+        headers["x-a"] = value
+    with pytest.raises(TypeError, match=re.escape(expected)):
+        headers.add("X-A", value)
+    with pytest.raises(TypeError, match=re.escape(expected)):
+        HTTPHeaders({"X-A": value})
+    assert "X-A" not in headers

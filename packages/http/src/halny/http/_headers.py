@@ -122,9 +122,10 @@ class HTTPHeaders(MutableMapping[str, str]):
 
         Raises:
             HTTPInputError: `name` is no token, or `value` has characters that no header may hold.
+            TypeError: `value` is no `str`; the caller's fault.
         """
         name = _valid_name(name)
-        _check_value(value, chars_are_bytes=_chars_are_bytes)
+        _check_value(name, value, chars_are_bytes=_chars_are_bytes)
         if value.strip(HTTP_WHITESPACE) != value:
             raise HTTPInputError(f"invalid header value {value!r}: space around it is not part of a value")
         self._values.setdefault(name, []).append(value)
@@ -194,7 +195,7 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def __setitem__(self, name: str, value: str) -> None:
         name = _valid_name(name)
-        _check_value(value, chars_are_bytes=False)
+        _check_value(name, value, chars_are_bytes=False)
         self._values[name] = [value]
 
     def __getitem__(self, name: str) -> str:
@@ -255,9 +256,14 @@ def _unpickle(cls: type[HTTPHeaders], values: dict[str, list[str]]) -> HTTPHeade
     return cls.from_values(values)
 
 
-def _check_value(value: str, *, chars_are_bytes: bool) -> None:
-    if value.isprintable() and value.isascii():
-        return  # as most are, and seen sooner than by an expression
+def _check_value(name: str, value: str, *, chars_are_bytes: bool) -> None:
+    try:
+        if value.isprintable() and value.isascii():
+            return  # as most are, and seen sooner than by an expression
+    except AttributeError:
+        raise TypeError(
+            f"header {name!r} has the value {value!r} of type {type(value).__name__}, expected str"
+        ) from None
     if _BAD_VALUE.search(value):
         raise HTTPInputError(f"invalid header value {value!r}: it holds a control character")
     if chars_are_bytes and _NOT_BYTES.search(value):
