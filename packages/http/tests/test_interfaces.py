@@ -7,6 +7,7 @@ import pytest
 from halny.http import (
     Endpoint,
     EndpointSource,
+    EndpointWrapper,
     HTTPConnection,
     HTTPHeaders,
     HTTPMessageDelegate,
@@ -152,3 +153,74 @@ def test_endpoints_have_no_limit_of_their_own() -> None:
 def test_what_has_to_be_implemented(cls: type) -> None:
     with pytest.raises(TypeError):
         cls()
+
+
+class Recording(StreamingEndpoint):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.max_body_size = 7
+        self.calls: list[object] = []
+
+    def run(self) -> None:
+        self.calls.append("run")
+
+    def wait_for_body(self) -> Awaitable[None] | None:
+        self.calls.append("wait")
+        return Done()
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        self.calls.append(chunk)
+        return Done()
+
+    def body_complete(self) -> None:
+        self.calls.append("complete")
+
+    def on_connection_close(self) -> None:
+        self.calls.append("closed")
+
+
+class Sees(EndpointWrapper):
+    """Says so when a part of the body comes."""
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return super().data_received(chunk.upper())
+
+
+class FixedSource(EndpointSource):
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:
+        return self.endpoint
+
+
+def test_a_wrapper_hands_everything_on_to_a_streaming_endpoint() -> None:
+    inner = Recording()
+    source = wrap_endpoints(wrap_endpoints(FixedSource(inner), EndpointWrapper), Sees)
+    endpoint = source.find_endpoint(HTTPServerRequest("POST", "/"))
+    assert isinstance(endpoint, StreamingEndpoint)
+    assert endpoint.max_body_size == 7
+    assert endpoint.run() is None
+    assert isinstance(endpoint.wait_for_body(), Done)
+    assert isinstance(endpoint.data_received(b"part"), Done)
+    endpoint.body_complete()
+    endpoint.on_connection_close()
+    assert inner.calls == ["run", "wait", b"PART", "complete", "closed"]
+    endpoint.max_body_size = 9  # type: ignore[misc]  # as a server does when the application asks for it
+
+
+def test_a_wrapper_of_an_endpoint_that_takes_its_body_whole() -> None:
+    connection = Recorder()
+    request = HTTPServerRequest("GET", "/a", connection=connection)
+    inner = Answer(request, "text")
+    inner.max_body_size = 3
+    endpoint = wrap_endpoints(FixedSource(inner), EndpointWrapper).find_endpoint(request)
+    assert not isinstance(endpoint, StreamingEndpoint)
+    assert isinstance(endpoint, EndpointWrapper)
+    assert (endpoint.request, endpoint.endpoint, endpoint.max_body_size) == (request, inner, 3)
+    assert endpoint.run() is None
+    endpoint.on_connection_close()
+    assert connection.calls[-1] == ("finish",)
+    with pytest.raises(TypeError, match="expected a StreamingEndpoint"):
+        endpoint.data_received(b"part")

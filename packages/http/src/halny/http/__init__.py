@@ -36,6 +36,7 @@ from ._headers import HTTPHeaders
 from ._interfaces import (
     Endpoint,
     EndpointSource,
+    EndpointWrapper,
     HTTPConnection,
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
@@ -72,6 +73,7 @@ __all__ = [
     "CookieFormatError",
     "Endpoint",
     "EndpointSource",
+    "EndpointWrapper",
     "FormData",
     "FormDataReader",
     "FormPart",

@@ -7,7 +7,8 @@ The *delegate* way is told of a message part by part: `HTTPServerConnectionDeleg
 
 The *endpoint* way asks once, when the head is complete: `EndpointSource.find_endpoint` gives the `Endpoint` that
 answers this request. It says how large a body it takes, and is run when the message is complete; a
-`StreamingEndpoint` is run at once and takes the body as it comes. Middleware wraps the endpoint (`wrap_endpoints`).
+`StreamingEndpoint` is run at once and takes the body as it comes. Middleware wraps the endpoint (`wrap_endpoints`,
+`EndpointWrapper`).
 
 What answers is an `HTTPConnection`. It stands for one request on a connection, whatever the protocol is.
 """
@@ -171,6 +172,8 @@ class Endpoint(ABC):
     def run(self) -> Coroutine[Any, Any, None] | None:
         """Answer the request, whose body is complete; a coroutine is run as a task in the request's context.
 
+        That of a `StreamingEndpoint` is called before the body comes, and answers if there is none.
+
         The request is over when its connection's `finish` or `respond` was called, which may be later than this.
         """
 
@@ -179,7 +182,13 @@ class Endpoint(ABC):
 
 
 class StreamingEndpoint(Endpoint):
-    """Answers one request and takes its body as it comes; `run` is called when the head is complete."""
+    """Answers one request and takes its body as it comes; `run` is called when the head is complete.
+
+    Where the request has no body, which `request.has_body` tells, `run` is all that is called: it has to answer then,
+    or nobody will. Where it has one, `wait_for_body` comes after `run`, then `data_received` for each part, none of
+    them empty, and `body_complete`; a chunked body may be empty, and then has no parts. None of them is called any
+    more once the response is finished, or the connection is gone, or taken over.
+    """
 
     __slots__ = ()
 
@@ -193,7 +202,7 @@ class StreamingEndpoint(Endpoint):
 
     @abstractmethod
     def body_complete(self) -> None:
-        """The body is complete."""
+        """The body is complete. Not called where the request has none: see above."""
 
 
 class EndpointSource(ABC):
@@ -210,6 +219,90 @@ class EndpointSource(ABC):
         """
 
 
+class EndpointWrapper(Endpoint):
+    """Middleware: an endpoint that hands on to another one whatever it does not override.
+
+        class Counted(EndpointWrapper):
+            def run(self):
+                requests.inc()
+                return super().run()
+
+        source = wrap_endpoints(application.endpoint_source(), Counted)
+
+    The limit of the body is the other one's. So are `wait_for_body`, `data_received` and `body_complete`, which are
+    called where the other one is a `StreamingEndpoint`: `wrap_endpoints` sees to that, so this class suits both kinds.
+
+    Args:
+        request: the request.
+        endpoint: the endpoint that is wrapped.
+    """
+
+    def __init__(self, request: HTTPServerRequest, endpoint: Endpoint) -> None:
+        self.request = request
+        self.endpoint = endpoint
+        self.max_body_size = endpoint.max_body_size
+
+    def run(self) -> Coroutine[Any, Any, None] | None:
+        """See `Endpoint.run`."""
+        return self.endpoint.run()
+
+    def on_connection_close(self) -> None:
+        """See `Endpoint.on_connection_close`."""
+        self.endpoint.on_connection_close()
+
+    def wait_for_body(self) -> Awaitable[None] | None:
+        """See `StreamingEndpoint.wait_for_body`."""
+        return self._streaming.wait_for_body()
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """See `StreamingEndpoint.data_received`.
+
+        Args:
+            chunk: the part.
+        """
+        return self._streaming.data_received(chunk)
+
+    def body_complete(self) -> None:
+        """See `StreamingEndpoint.body_complete`."""
+        self._streaming.body_complete()
+
+    @property
+    def _streaming(self) -> StreamingEndpoint:
+        if not isinstance(self.endpoint, StreamingEndpoint):
+            raise TypeError(f"{self.endpoint!r} gets its body whole, expected a StreamingEndpoint")
+        return self.endpoint
+
+
+@final
+class _StreamingWrapper(StreamingEndpoint):
+    """Makes a streaming endpoint of an `EndpointWrapper` around one.
+
+    Args:
+        wrapper: takes the calls.
+    """
+
+    __slots__ = ("_wrapper", "max_body_size")
+
+    def __init__(self, wrapper: EndpointWrapper) -> None:
+        self._wrapper = wrapper
+        self.max_body_size = wrapper.max_body_size
+
+    def run(self) -> Coroutine[Any, Any, None] | None:
+        return self._wrapper.run()
+
+    def on_connection_close(self) -> None:
+        self._wrapper.on_connection_close()
+
+    def wait_for_body(self) -> Awaitable[None] | None:
+        return self._wrapper.wait_for_body()
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._wrapper.data_received(chunk)
+
+    def body_complete(self) -> None:
+        self._wrapper.body_complete()
+
+
 @final
 class _WrappedSource(EndpointSource):
     def __init__(self, source: EndpointSource, wrapper: Callable[[HTTPServerRequest, Endpoint], Endpoint]) -> None:
@@ -217,7 +310,10 @@ class _WrappedSource(EndpointSource):
         self._wrapper = wrapper
 
     def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:
-        return self._wrapper(request, self._source.find_endpoint(request))
+        wrapped = self._wrapper(request, self._source.find_endpoint(request))
+        if isinstance(wrapped, EndpointWrapper) and isinstance(wrapped.endpoint, StreamingEndpoint):
+            return _StreamingWrapper(wrapped)
+        return wrapped
 
 
 def wrap_endpoints(
@@ -228,6 +324,7 @@ def wrap_endpoints(
     Args:
         source: finds the endpoints.
         wrapper: gets a request and its endpoint and returns the endpoint that is to answer: the same, one that
-            does something before and after, or another. It must be a `StreamingEndpoint` where it wraps one.
+            does something before and after, such as an `EndpointWrapper`, or another. One of any other class must be
+            a `StreamingEndpoint` where it wraps one, and has a `max_body_size` of its own.
     """
     return _WrappedSource(source, wrapper)
