@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ._helpers import serving
-from ._static_site import (
+from ._static_site import (, put
     ETAG,
     MODIFIED,
     TEXT,
@@ -72,6 +72,16 @@ async def test_ranges_of_nothing(root: Path) -> None:
     async with serving(application(root)) as server:
         answer = await server.get("/s/empty.txt", "Range: bytes=0-")
     assert (answer.status, answer.header("Content-Range")) == (416, "bytes */0")
+
+
+async def test_an_unsatisfiable_range_is_not_answered_as_the_files_content(root: Path) -> None:
+    put(root / "style.css.gz", b"coded")
+    async with serving(application(root, precompressed=True)) as server:
+        for coding in ("identity", "gzip"):
+            refusal = await server.get("/s/style.css", "Range: bytes=99-", f"Accept-Encoding: {coding}")
+            assert (refusal.status, refusal.body) == (416, b"")
+            assert (refusal.header("Content-Type"), refusal.header("Content-Encoding")) == ("text/plain", None)
+            assert (await server.get("/s/style.css")).header("Content-Type") == "text/css"
 
 
 @pytest.mark.parametrize(

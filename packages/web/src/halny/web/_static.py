@@ -76,6 +76,8 @@ class StaticFileHandler(FileSource):
         part = find_part(self.request.headers, size, self._headers.get("Etag"), self.modified)
         if part is None:
             self.set_status(416)
+            self.set_header("Content-Type", "text/plain")  # there is nothing of the file in it
+            self.clear_header("Content-Encoding")
             self.set_header("Content-Range", format_content_range(None, size))
             return
         is_whole = part.start == 0 and part.stop == size
