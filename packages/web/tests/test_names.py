@@ -8,17 +8,18 @@ from ._helpers import serving
 
 KNOWN = """
     SUPPORTED_METHODS _check_cross_origin _convert_header_value _execute _handle_request_exception _headers
-    _initialize _log _new_cookie _prepared_future _request_summary _stream_request_body _unimplemented_method
-    add_header check_etag_header check_trusted_origin check_xsrf_cookie clear clear_all_cookies clear_cookie
-    clear_header compute_etag cookies create_signed_value create_template_loader current_user data_received
-    decode_argument delete detach finish flush get get_argument get_arguments get_body_argument get_body_arguments
-    get_browser_locale get_cookie get_current_user get_login_url get_query_argument get_query_arguments
-    get_secure_cookie get_secure_cookie_key_version get_signed_cookie get_signed_cookie_key_version get_status
-    get_template_namespace get_template_path get_user_locale head initialize locale log_exception max_body_size
-    on_connection_close on_finish options patch post prepare put redirect render render_embed_css render_embed_js
-    render_linked_css render_linked_js render_string require_setting reverse_url send_error set_cookie
-    set_default_headers set_etag_header set_header set_secure_cookie set_signed_cookie set_status settings
-    static_url ui write write_error xsrf_form_html xsrf_token
+    _initialize _log _new_cookie _prepared_future _request_summary _stream_request_body _template_loaders
+    _unimplemented_method add_header check_etag_header check_trusted_origin check_xsrf_cookie clear
+    clear_all_cookies clear_cookie clear_header compute_etag cookies create_signed_value create_template_loader
+    current_user data_received decode_argument delete detach finish flush get get_argument get_arguments
+    get_body_argument get_body_arguments get_browser_locale get_cookie get_current_user get_login_url
+    get_query_argument get_query_arguments get_secure_cookie get_secure_cookie_key_version get_signed_cookie
+    get_signed_cookie_key_version get_status get_template_namespace get_template_path get_user_locale head
+    initialize locale log_exception max_body_size on_connection_close on_finish options patch post prepare put
+    redirect render render_embed_css render_embed_js render_linked_css render_linked_js render_string
+    require_setting reverse_url send_error set_cookie set_default_headers set_etag_header set_header
+    set_secure_cookie set_signed_cookie set_status settings static_url ui write write_error xsrf_form_html
+    xsrf_token
 """
 """The names that Tornado's handlers have, and `max_body_size`, which is documented."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -197,6 +198,22 @@ async def test_loaders_of_handlers_and_applications_are_kept_apart(tmp_path: Pat
         texts = [(await server.get(path)).text for path in ("/raw", "/", "/raw", "/")]
     assert texts == ["<", "&lt;", "<", "&lt;"]
     assert made == [str(tmp_path)]
+
+
+async def test_loaders_can_be_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "x.html").write_text("old")
+    cls: Any = handler(lambda self: self.render("x.html"))
+    app = Application([("/", cls)], template_path=str(tmp_path))
+    async with serving(app) as server:
+        assert (await server.get("/")).text == "old"
+        (tmp_path / "x.html").write_text("new")
+        assert (await server.get("/")).text == "old"
+        cls._template_loaders.clear()
+        assert (await server.get("/")).text == "new"
+    assert list(cls._template_loaders) == [app]
+    del app, server
+    gc.collect()
+    assert len(cls._template_loaders) == 0
 
 
 # What UI modules bring

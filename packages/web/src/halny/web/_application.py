@@ -29,8 +29,6 @@ from ._transforms import BestContentEncoding
 from ._uimodules import load_ui_methods, load_ui_modules
 
 if TYPE_CHECKING:
-    from halny.template import BaseLoader
-
     from ._routing import RuleList
     from ._transforms import OutputTransform
 
@@ -119,13 +117,10 @@ class Application(ReversibleRouter):
         if settings.get("debug"):
             for name, value in _DEBUG_SETTINGS.items():
                 settings.setdefault(name, value)
-        self.static_handler_class: type[StaticFileHandler] = settings.get(
-            "static_handler_class", StaticFileHandler
-        )
+        self.static_handler_class: type[StaticFileHandler] = settings.get("static_handler_class", StaticFileHandler)
         self.forgets_versions = not settings.get("static_hash_cache", True)
         self.ui_modules = load_ui_modules(settings.get("ui_modules"))
         self.ui_methods = load_ui_methods(settings.get("ui_methods"))
-        self.template_loaders: dict[tuple[object, str], BaseLoader] = {}
         self.wildcard_router = ApplicationRouter(self, [*self._halny_static_rules(), *(handlers or ())])
         self.default_router = ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
         self._halny_starts_autoreload = bool(settings.get("autoreload"))

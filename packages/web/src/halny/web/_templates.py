@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from weakref import WeakKeyDictionary
 
 from halny.ioloop.util import ObjectDict
 from halny.template import BaseLoader, Loader
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable
 
+    from ._application import Application
     from ._handler import RequestHandler
     from ._uimodules import UIModule
+
+    _Loaders = WeakKeyDictionary[Application, dict[tuple[object, str], BaseLoader]]
 
 _PACKAGE: Final = os.path.dirname(__file__)  # noqa: PTH120 - importing pathlib would take longer than all of this
 
@@ -28,6 +32,9 @@ _PACKAGE: Final = os.path.dirname(__file__)  # noqa: PTH120 - importing pathlib 
 class Templates(Localization, Security):
     """The part of `RequestHandler` that renders."""
 
+    # Loaders that have been made, of each application by the method that made them and the folder. Tests of programs
+    # forget them by `clear`; those of an application that is gone go by themselves.
+    _template_loaders: ClassVar[_Loaders] = WeakKeyDictionary()
     _halny_ui: Any
     """What `ui` is, or None until it is used."""
 
@@ -177,7 +184,7 @@ class Templates(Localization, Security):
         loader = self._halny_own_loaders.get(path)
         if loader is not None:
             return loader
-        known = self.application.template_loaders
+        known = self._template_loaders.setdefault(self.application, {})
         # Two handler classes may make different loaders for a folder.
         key = (type(self).create_template_loader, path)
         loader = known.get(key)
