@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ._helpers import serving
-from ._static_site import (, put
+from ._static_site import (
     ETAG,
     MODIFIED,
     TEXT,
     application,
     forget,
+    put,
     refusals,
     root,
 )
