@@ -133,7 +133,7 @@ async def test_connections_over_the_limit_are_turned_away(expect_log: ExpectLog)
             assert await first.is_open()
             assert await second.is_open()
             assert server.server.connection_count == 2
-            with expect_log("halny.general", "more than 2 connections", logging.INFO, count=1):
+            with expect_log("halny.general", "refused connection from 127.0.0.1: more than 2", logging.INFO, count=1):
                 async with await server.connect() as third:
                     response = await third.response()
                     assert (response.status, response.headers["connection"]) == (503, "close")
@@ -144,7 +144,7 @@ async def test_connections_over_the_limit_are_turned_away(expect_log: ExpectLog)
 
 
 async def test_a_flood_of_connections_over_the_limit_is_cut_off(expect_log: ExpectLog) -> None:
-    with expect_log("halny.general", "more than 2 connections", logging.INFO, count=2):
+    with expect_log("halny.general", "refused connection from 127.0.0.1: more than 2", logging.INFO, count=2):
         async with serving(max_connections=2) as server:
             clients = [await server.connect() for _ in range(20)]
             await asyncio.sleep(0.05)

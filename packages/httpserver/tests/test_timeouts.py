@@ -59,7 +59,7 @@ async def test_a_head_that_takes_too_long(expect_log: ExpectLog) -> None:
         server.look(25.0)
         client.send(b"X-Slow: 1\r\n")
         await asyncio.sleep(0)
-        with expect_log("halny.general", "the head took too long", logging.INFO, count=1):
+        with expect_log("halny.general", "slow request from 127.0.0.1: the head took too long", logging.INFO, count=1):
             server.look(32.0)
             await refused(server, client)
 
@@ -71,7 +71,7 @@ async def test_a_body_that_comes_too_slowly(source: Any, lines: tuple[str, ...],
         await begin(server, client, head("POST", "/", *lines), "ANSWERING" if source is not echo else "BODY")
         server.look(15.0)  # within the grace
         assert server.settings.connections
-        with expect_log("halny.general", "the body took too long", logging.INFO, count=1):
+        with expect_log("halny.general", "slow request from 127.0.0.1: the body took too long", logging.INFO, count=1):
             server.look(25.0)
             await refused(server, client)
 
@@ -91,7 +91,7 @@ async def test_body_timeout_is_for_the_whole_body(expect_log: ExpectLog) -> None
     async with serving(body_timeout=5.0) as server, await server.connect() as client:
         await begin(server, client, head("POST", "/", "Content-Length: 10") + b"12345678", "BODY")
         server.look(4.0)
-        with expect_log("halny.general", "the body took too long", logging.INFO, count=1):
+        with expect_log("halny.general", "slow request from 127.0.0.1: the body took too long", logging.INFO, count=1):
             server.look(6.0)
             await refused(server, client)
 
@@ -99,7 +99,7 @@ async def test_body_timeout_is_for_the_whole_body(expect_log: ExpectLog) -> None
 async def test_a_handler_may_set_the_time_of_its_body(expect_log: ExpectLog) -> None:
     async with serving(StreamingSource(body_timeout=3.0)) as server, await server.connect() as client:
         await begin(server, client, head("POST", "/", "Content-Length: 10"), "ANSWERING")
-        with expect_log("halny.general", "the body took too long", logging.INFO, count=1):
+        with expect_log("halny.general", "slow request from 127.0.0.1: the body took too long", logging.INFO, count=1):
             server.look(4.5)
             await refused(server, client)
     async with serving(StreamingSource(body_timeout=3.0)) as server, await server.connect() as client:

@@ -7,15 +7,18 @@ import gzip
 import logging
 import tracemalloc
 import zlib
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from halny.http import EndpointSource, HTTPMessageDelegate, HTTPServerConnectionDelegate
 
 from ._helpers import Client, echo, head, respond, serving
 from ._sources import StreamingSource
 
 if TYPE_CHECKING:
-    from halny.http import HTTPServerRequest
+    from halny.http import Endpoint, HTTPConnection, HTTPServerRequest, StreamingEndpoint
     from tools.strict_tests.logs import ExpectLog
 
 BODY = bytes(range(256)) * 4000
@@ -166,6 +169,59 @@ async def test_a_chunked_body_over_its_limit(source: Any, byte_by_byte: bool, ex
         assert await client.rest() == b""
 
 
+class Limiting(HTTPServerConnectionDelegate):
+    """Sets the limit of each body when its request begins, and answers with the body's length."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        connection: Any = request_conn
+        if self.limit is not None:
+            connection.set_max_body_size(self.limit)
+            self.limit = None
+        return Counting(connection)
+
+
+class Counting(HTTPMessageDelegate):
+    def __init__(self, connection: HTTPConnection) -> None:
+        self.connection = connection
+        self.size = 0
+
+    def data_received(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+
+    def finish(self) -> None:
+        self.connection.respond(200, "OK", b"Content-Length: 2\r\n", b"%2d" % self.size)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize(("limit", "status"), [(None, 413), (19, 413), (20, 200)])
+async def test_a_limit_that_is_set_when_the_request_begins(
+    framing: str, limit: int | None, status: int, expect_log: ExpectLog
+) -> None:
+    line, body = framed(framing, bytes(20))
+    async with serving(Limiting(limit), max_body_size=10) as server, await server.connect() as client:
+        with expect_log("halny.general", "malformed", logging.INFO, count=1):
+            assert (await client.ask(head("POST", "/", line) + body)).status == status
+            if status == 200:  # it was for one request
+                assert (await client.ask(head("POST", "/", line) + body)).status == 413
+
+
+@pytest.mark.parametrize(("limit", "status"), [(19, 413), (20, 200)])
+async def test_a_limit_that_is_set_while_the_endpoint_is_found(limit: int, status: int, expect_log: ExpectLog) -> None:
+    class Source(EndpointSource):
+        def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:
+            connection: Any = request.connection
+            connection.set_max_body_size(limit)
+            return found.find_endpoint(request)
+
+    found = StreamingSource(max_body_size=15)
+    async with serving(Source(), max_body_size=10) as server:
+        with expect_log("halny.general", "at most 19", logging.INFO) if status == 413 else nullcontext():
+            assert (await server.ask(head("POST", "/", "Content-Length: 20") + bytes(20))).status == status
+
+
 # Content codings
 
 
@@ -197,6 +253,41 @@ async def test_a_decoded_request_tells_what_it_was() -> None:
     async with serving(note) as server:
         assert (await server.ask(request)).body == coded
     assert seen == [(None, "gzip"), ("gzip", None)]
+
+
+class Telling(StreamingSource):
+    """Remembers what its endpoints and whoever makes them see of the content coding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str | None, str | None]] = []
+
+    def find_endpoint(self, request: HTTPServerRequest) -> StreamingEndpoint:
+        self.seen.append((request.headers.get("Content-Encoding"), request.headers.get("X-Consumed-Content-Encoding")))
+        return super().find_endpoint(request)
+
+
+async def test_a_streaming_endpoint_is_told_from_the_beginning_that_its_body_is_decoded() -> None:
+    coded = gzip.compress(b"text")
+    request = head("POST", "/", f"Content-Length: {len(coded)}", "Content-Encoding: gzip") + coded
+    source = Telling()
+    async with serving(source, decompress_request=True) as server, await server.connect() as client:
+        assert (await client.ask(request)).body == b"4"
+        # What the request before has had is not this one's, and what has no body is not decoded.
+        assert (await client.ask(head("POST", "/", "Content-Length: 4") + b"text")).body == b"4"
+        assert (await client.ask(head("GET", "/", "Content-Encoding: gzip"))).body == b"0"
+    assert source.seen == [(None, "gzip"), (None, None), ("gzip", None)]
+    assert source.parts == [b"text", b"text"]
+
+
+async def test_a_coding_that_is_unknown_is_refused_before_anybody_is_asked(expect_log: ExpectLog) -> None:
+    source = Telling()
+    async with serving(source, decompress_request=True) as server, await server.connect() as client:
+        with expect_log("halny.general", "unsupported content coding", logging.INFO, count=1):
+            lines = ("Content-Length: 4", "Content-Encoding: unheard-of", "Expect: 100-continue")
+            assert (await client.ask(head("POST", "/", *lines))).status == 415
+        assert await client.rest() == b""
+    assert source.seen == []
 
 
 @pytest.mark.parametrize("source", [echo, StreamingSource()], ids=["whole", "streamed"])

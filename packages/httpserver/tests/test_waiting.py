@@ -1,4 +1,4 @@
-"""Time in which it is not the peer that has to go on: it counts for no timeout. The clock is moved, never waited for."""
+"""Time in which it is not the peer that has to go on counts for no timeout. The clock is moved, never waited for."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_head_behind_responses_that_were_waited_for_has_all_its_time(
         assert (await client.response()).status == 200
         client.send(b"GET / HT")
         await server.until(lambda: server.connection._state.name == "HEAD")
-        with expect_log("halny.general", "the head took too long", logging.INFO, count=1):
+        with expect_log("halny.general", "slow request from 127.0.0.1: the head took too long", logging.INFO, count=1):
             server.look(32.0)
             assert (await client.response()).status == 408
 

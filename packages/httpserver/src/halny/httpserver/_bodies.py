@@ -107,20 +107,26 @@ def body_reader(request: HTTPServerRequest, max_size: int, limits: Limits) -> Bo
     return ChunkedBody(max_size, limits) if request.chunked else LengthBody(request.content_length)
 
 
-def decoded(body: BodyReader, request: HTTPServerRequest, max_size: int) -> Body:
-    """Return a body without its content coding, whose header is renamed to `X-Consumed-Content-Encoding`.
+def take_coding(headers: HTTPHeaders) -> str:
+    """Return the content coding that is to be taken off a body, or nothing.
+
+    Its header is renamed to `X-Consumed-Content-Encoding`, for nobody will see the body in that coding.
 
     Raises:
         HTTPRefusal: the coding is unknown here (415).
     """
-    headers: HTTPHeaders = request.headers
     coding = headers.get("Content-Encoding", "")
     if coding.lower() in ("", "identity"):
-        return body
-    decoder = ContentDecoder(coding, max_size=max_size)
+        return ""
+    ContentDecoder(coding, max_size=0)  # which refuses what it does not know; the limit is known later
     headers["X-Consumed-Content-Encoding"] = coding
     del headers["Content-Encoding"]
-    return DecodedBody(body, decoder)
+    return coding
+
+
+def decoded(body: BodyReader, coding: str, max_size: int) -> Body:
+    """Return a body without a content coding that `take_coding` has found."""
+    return DecodedBody(body, ContentDecoder(coding, max_size=max_size))
 
 
 @final

@@ -8,7 +8,7 @@ kernel send a reset, which may destroy the response on its way (RFC 9112, sectio
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from halny.http import HTTPRefusal
 
@@ -24,16 +24,22 @@ if TYPE_CHECKING:
 
 general_log = logging.getLogger("halny.general")
 
+# Why a request is answered by the server itself, as the log says it.
+MALFORMED: Final = "malformed HTTP message"
+REFUSED: Final = "refused request"
+SLOW: Final = "slow request"
+TURNED_AWAY: Final = "refused connection"
+
 
 class ConnectionEnds(WritingConnection):
     """The part of a connection that ends it."""
 
     __slots__ = ()
 
-    def _refuse(self, refusal: HTTPRefusal, *, log: bool = True) -> None:
-        """Answer what can't be served, and end the connection."""
-        if log:
-            general_log.info("malformed HTTP message from %s: %s", self.context, refusal)
+    def _refuse(self, refusal: HTTPRefusal, reason: str | None = MALFORMED) -> None:
+        """Answer what can't be served, and end the connection. Without a reason it has been logged already."""
+        if reason is not None:
+            general_log.info("%s from %s: %s", reason, self.context, refusal)
         answer = self._answer
         if answer is not None and answer.state is not ResponseState.EMPTY:
             self.close()  # half of another response is on its way; the peer must see that it is broken off
@@ -125,12 +131,12 @@ class ConnectionEnds(WritingConnection):
         if upload is not None:
             upload.stop()
 
-    def upload_refused(self, upload: Upload, refusal: HTTPRefusal) -> None:
+    def upload_refused(self, upload: Upload, refusal: HTTPRefusal, reason: str = MALFORMED) -> None:
         """The streamed body is malformed, too large or too slow. Called by the `Upload`."""
         if upload is self._upload and self._state is State.ANSWERING:
             endpoint, context = self._endpoint, self._context
-            self._refuse(refusal)
-            if self._endpoint is None and endpoint is not None and context is not None:  # else `connection_lost` does it
+            self._refuse(refusal, reason)
+            if self._endpoint is None and endpoint is not None and context is not None:  # else it is told later
                 self._loop.call_soon(endpoint.on_connection_close, context=context)
 
     # Timeouts
@@ -145,8 +151,8 @@ class ConnectionEnds(WritingConnection):
 
     def set_max_body_size(self, answer: RequestConnection, max_body_size: int) -> None:
         """Set how large the body of a request may be, while none of it has been read."""
-        if answer is self._answer and self._endpoint is not None:
-            self._endpoint.max_body_size = max_body_size  # type: ignore[misc]  # each class has a place for it
+        if answer is self._answer:
+            self._max_body_size = max_body_size
 
     def look(self, now: float) -> None:
         """Do what is due at `deadline`. Called by the server's sweep."""
@@ -196,7 +202,7 @@ class ConnectionEnds(WritingConnection):
 
     def _look_at_state(self, state: State) -> None:
         if state is State.HEAD:
-            self._refuse(HTTPRefusal(408, "the head took too long"))
+            self._refuse(HTTPRefusal(408, "the head took too long"), SLOW)
         elif state is State.LINGERING:
             if self._transport.is_closing():
                 self.abort()
@@ -215,9 +221,9 @@ class ConnectionEnds(WritingConnection):
         elif clock.is_slow(now, self._received()):
             refusal = HTTPRefusal(408, "the body took too long")
             if upload is not None:
-                self.upload_refused(upload, refusal)
+                self.upload_refused(upload, refusal, SLOW)
             else:
-                self._refuse(refusal)
+                self._refuse(refusal, SLOW)
             return
         self.deadline = clock.next_look(now)
 

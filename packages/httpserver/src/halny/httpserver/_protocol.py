@@ -13,6 +13,7 @@ This module reads. How endpoints run is in `_running`, how connections end in `_
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Final, cast, final
 
 from halny.http import (
@@ -28,6 +29,7 @@ from halny.http import (
 from ._bodies import Collector
 from ._connection import RequestConnection
 from ._context import ConnectionContext
+from ._ends import REFUSED, TURNED_AWAY
 from ._running import RunningConnection, as_refusal
 from ._states import ANSWERING, BODY, CLOSED, DETACHED, HEAD, IDLE, LINGERING
 from ._writing import NEVER
@@ -74,7 +76,7 @@ class HTTPProtocol(RunningConnection):
         if len(self._settings.connections) > 2 * limit:
             self.abort()
         else:
-            self._refuse(HTTPRefusal(503, f"more than {limit} connections"))
+            self._refuse(HTTPRefusal(503, f"more than {limit} connections"), TURNED_AWAY)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -211,8 +213,7 @@ class HTTPProtocol(RunningConnection):
         context = self._context = settings.context.copy()
         has_body = request.content_length or request.chunked
         if has_body:
-            self._body_due = True
-            answer.expect_body()
+            self._expect_body(request, answer)
         try:
             endpoint = self._endpoint = settings.source.find_endpoint(request)
             if self._answer is not answer:
@@ -221,22 +222,23 @@ class HTTPProtocol(RunningConnection):
                 # As `_run` does it; on everybody's way.
                 coroutine = context.run(endpoint.run)
                 if coroutine is not None:
-                    self._start(coroutine, context, answer)
-                return
+                    self._start(coroutine, context, request, answer)
+            elif isinstance(endpoint, StreamingEndpoint):
+                self._run(endpoint, request)
+                self._begin_upload(endpoint, request)
+            else:
+                self._begin_body(endpoint, request, answer)
         except HTTPInputError as error:
-            self._refuse_unless_answered(answer, as_refusal(error))
-            return
-        except Exception as error:  # noqa: BLE001 - whatever an application raises
-            self._fail(answer, error)
-            return
-        if isinstance(endpoint, StreamingEndpoint):
-            self._run(endpoint)
-            self._begin_upload(endpoint, request)
-        else:
-            self._begin_body(endpoint, request, answer)
+            self._refuse_unless_answered(answer, as_refusal(error), REFUSED)
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever an application raises
+            self._fail(request, answer, error)
 
     def _begin_body(self, endpoint: Endpoint, request: HTTPServerRequest, answer: RequestConnection) -> None:
-        self._body = self.read_body(endpoint, request)
+        try:
+            self._body = self.read_body(endpoint, request)
+        except HTTPRefusal as refusal:
+            self._refuse(refusal)
+            return
         self._collected = Collector(request.content_length)
         self._state = BODY
         self.set_body_timeout(answer, self._settings.timeouts.body)
@@ -265,7 +267,7 @@ class HTTPProtocol(RunningConnection):
         if rest:
             self._join_writes()
             self._ahead = (rest, 0)
-        self._run(endpoint)
+        self._run(endpoint, request)
         self._ahead = None
         return rest
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from halny.http import HTTPInputError, HTTPOutputError, HTTPRefusal
 from halny.iostream import StreamClosedError
 
-from ._bodies import body_reader, decoded
+from ._bodies import body_reader, decoded, take_coding
 from ._connection import ResponseState
-from ._ends import ConnectionEnds
+from ._ends import REFUSED, ConnectionEnds
 from ._states import State
 from ._stream_view import StreamView
 from ._upload import Upload
@@ -40,64 +40,79 @@ class RunningConnection(ConnectionEnds):
 
     __slots__ = ()
 
-    def _run(self, endpoint: Endpoint) -> None:
+    def _run(self, endpoint: Endpoint, request: HTTPServerRequest) -> None:
         context, answer = self._context, self._answer
         assert context is not None
         assert answer is not None
         try:
             coroutine = context.run(endpoint.run)
-        except HTTPInputError as error:
-            self._refuse_unless_answered(answer, as_refusal(error))
-        except Exception as error:  # noqa: BLE001 - whatever an application raises
-            self._fail(answer, error)
-        else:
             if coroutine is not None:
-                self._start(coroutine, context, answer)
+                self._start(coroutine, context, request, answer)
+        except HTTPInputError as error:
+            self._refuse_unless_answered(answer, as_refusal(error), REFUSED)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
+            self._fail(request, answer, error)
 
-    def _start(self, coroutine: Coroutine[Any, Any, None], context: Context, answer: RequestConnection) -> None:
+    def _start(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        context: Context,
+        request: HTTPServerRequest,
+        answer: RequestConnection,
+    ) -> None:
         """Run a coroutine of an endpoint, which may have answered already."""
         task: asyncio.Task[None]
         if sys.version_info >= (3, 12):
             task = asyncio.Task(coroutine, loop=self._loop, context=context, eager_start=True)
             if task.done():
-                self._task_done(answer, task)
+                self._task_done(request, answer, task)
                 return
         else:
             task = self._loop.create_task(coroutine, context=context)
         self._settings.tasks.add(task)  # nothing else refers to it while it is suspended
-        task.add_done_callback(partial(self._task_done, answer))
+        task.add_done_callback(partial(self._task_done, request, answer))
 
-    def _task_done(self, answer: RequestConnection, task: asyncio.Task[None]) -> None:
+    def _task_done(self, request: HTTPServerRequest, answer: RequestConnection, task: asyncio.Task[None]) -> None:
         self._settings.tasks.discard(task)
         if task.cancelled():
-            self._fail(answer, None)
+            self._fail(request, answer, None)
             return
         error = task.exception()
         if isinstance(error, HTTPInputError):
-            self._refuse_unless_answered(answer, as_refusal(error))
+            self._refuse_unless_answered(answer, as_refusal(error), REFUSED)
         elif error is not None:
-            self._fail(answer, error)
+            self._fail(request, answer, error)
 
-    def _fail(self, answer: RequestConnection, error: BaseException | None) -> None:
+    def _fail(self, request: HTTPServerRequest, answer: RequestConnection, error: BaseException | None) -> None:
         """An endpoint raised, or was cancelled: what it has not answered gets a 500, or no end if it has begun."""
         if error is not None and not isinstance(error, StreamClosedError):
-            application_log.error("exception in %r", answer, exc_info=error)
-        self._refuse_unless_answered(answer, HTTPRefusal(500, "an endpoint failed"), log=False)
+            what = request.method, request.uri, answer.context
+            application_log.error("exception in %s %s (%s)", *what, exc_info=error)
+        self._refuse_unless_answered(answer, HTTPRefusal(500, "an endpoint failed"), None)
 
-    def _refuse_unless_answered(self, answer: RequestConnection, refusal: HTTPRefusal, *, log: bool = True) -> None:
+    def _refuse_unless_answered(self, answer: RequestConnection, refusal: HTTPRefusal, reason: str | None) -> None:
         if answer is self._answer and self._state is State.ANSWERING and answer.state is not ResponseState.FINISHED:
-            self._refuse(refusal, log=log)
+            self._refuse(refusal, reason)
 
     # Bodies
 
+    def _expect_body(self, request: HTTPServerRequest, answer: RequestConnection) -> None:
+        """A head announces a body. What takes its coding off is settled before an application sees the head."""
+        self._body_due = True
+        self._max_body_size = None
+        answer.expect_body()
+        self._coding = take_coding(request.headers) if self._settings.decompress else ""
+
     def read_body(self, endpoint: Endpoint, request: HTTPServerRequest) -> Body:
         """Return what reads the body of a request, within the limit of its endpoint."""
-        settings = self._settings
-        limit = endpoint.max_body_size
+        limits = self._settings.limits
+        limit = self._max_body_size
         if limit is None:
-            limit = settings.limits.max_body_size
-        body = body_reader(request, limit, settings.limits)
-        return decoded(body, request, limit) if settings.decompress else body
+            limit = endpoint.max_body_size
+        if limit is None:
+            limit = limits.max_body_size
+        body = body_reader(request, limit, limits)
+        return decoded(body, self._coding, limit) if self._coding else body
 
     def _begin_upload(self, endpoint: StreamingEndpoint, request: HTTPServerRequest) -> None:
         answer, context = self._answer, self._context
@@ -106,7 +121,7 @@ class RunningConnection(ConnectionEnds):
         if self._clock is None:
             self.set_body_timeout(answer, self._settings.timeouts.body)
         upload = self._upload = Upload(self, endpoint, request, context)
-        self._start(upload.run(), context, answer)
+        self._start(upload.run(), context, request, answer)
 
     @property
     def chunk_size(self) -> int:

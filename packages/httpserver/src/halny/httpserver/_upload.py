@@ -61,7 +61,7 @@ class Upload:
         self._waiter: asyncio.Future[None] | None = None
         self._parts: Iterator[bytes] | None = None
         self._taken: Awaitable[None] | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._stopped = False
         self.body = None
 
@@ -139,7 +139,7 @@ class Upload:
         assert body is not None
         try:
             self._hand_over(self._split(body.feed(data)))
-        except Exception as error:  # noqa: BLE001 - the coroutine raises it
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the coroutine raises it
             self._error = error
         if self._error is not None or self._taken is not None or body.complete or body.pending:
             self._wake()

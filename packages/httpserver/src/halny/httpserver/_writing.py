@@ -65,12 +65,14 @@ class WritingConnection(asyncio.Protocol):
         "_body",
         "_body_due",
         "_clock",
+        "_coding",
         "_collected",
         "_context",
         "_endpoint",
         "_head",
         "_held",
         "_loop",
+        "_max_body_size",
         "_out",
         "_peer",
         "_reading_paused",
@@ -107,6 +109,8 @@ class WritingConnection(asyncio.Protocol):
         self._head: HeadBuffer | None = None
         self._body: Body | None = None
         self._body_due = False
+        self._max_body_size: int | None = None
+        self._coding = ""
         self._collected: Collector | None = None
         self._answer: RequestConnection | None = None
         self._request: HTTPServerRequest | None = None
