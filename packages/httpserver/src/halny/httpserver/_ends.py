@@ -171,6 +171,26 @@ class ConnectionEnds(WritingConnection):
         else:
             self._look_at_state(state)
 
+    def excuse(self, now: float, gap: float) -> None:
+        """Leave time in which the loop did not run out of every account.
+
+        Args:
+            now: the loop's time.
+            gap: how long it did not run, in seconds.
+        """
+        self.deadline += gap
+        if self._clock is not None:
+            self._clock.pause(now)
+            self.deadline = self._clock.next_look(now)
+        if self._stall is not None:
+            left, since = self._stall
+            self._stall = left, since + gap
+
+    @property
+    def waits_unread(self) -> bool:
+        """Whether an endpoint works on a request that is complete, while nothing is read of what lies behind it."""
+        return self._reading_paused and self._state is State.ANSWERING and self._upload is None
+
     def _wait_anew(self) -> None:
         """Let the time of what is waited for begin, now that the peer has taken what was in its way.
 

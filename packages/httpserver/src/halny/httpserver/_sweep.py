@@ -1,8 +1,13 @@
-"""Ends what takes too long: one look a second at all connections, instead of a timer for each."""
+"""Ends what takes too long: one look a second at all connections, instead of a timer for each.
+
+Nobody is judged by time in which the loop was blocked: what a peer has sent meanwhile is read only afterwards.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
+
+from ._departures import departed
 
 if TYPE_CHECKING:
     import asyncio
@@ -11,6 +16,9 @@ if TYPE_CHECKING:
 
 INTERVAL: Final = 1.0
 """Seconds between two looks: timeouts are met with about this precision."""
+
+MAX_GAP: Final = 2 * INTERVAL
+"""Seconds since the last look beyond which something has blocked the loop: a busy one is late by less."""
 
 
 @final
@@ -45,11 +53,19 @@ class Sweep:
     def _look(self) -> None:
         settings = self._settings
         now = self._loop.time()
+        gap = now - settings.now
         settings.set_time(now)
-        due = [each for each in settings.connections if each.deadline <= now]
+        if gap > MAX_GAP:
+            due = []
+            for connection in settings.connections:
+                connection.excuse(now, gap)
+        else:
+            due = [each for each in settings.connections if each.deadline <= now]
         if self._stops_when_empty and not settings.connections:
             self._handle = None
         else:
             self._handle = self._loop.call_later(INTERVAL, self._look)
         for connection in due:
             connection.look(now)
+        for connection in departed(settings.connections):
+            connection.close()
