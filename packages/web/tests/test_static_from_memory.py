@@ -302,12 +302,20 @@ async def test_content_from_a_patched_object(root: Path) -> None:
 
 
 async def test_what_prepare_leaves_to_somebody_else_is_not_finished(root: Path) -> None:
+    tasks: list[asyncio.Task[None]] = []
+
     class Late(StaticFileHandler):
         def prepare(self) -> None:
             if self.request.query:
                 self._auto_finish = False
-                asyncio.get_running_loop().call_soon(self.finish)
+                tasks.append(asyncio.create_task(self.finish_when_written()))
+
+        async def finish_when_written(self) -> None:
+            while not self._write_buffer and not self._finished:
+                await asyncio.sleep(0)
+            self.finish()
 
     async with serving(Application([("/(.*)", Late, {"path": str(root)})])) as server:
         for path in ("/a.txt", "/a.txt", "/a.txt?late", "/a.txt"):
             assert (await server.get(path)).body == TEXT
+    await asyncio.gather(*tasks)
