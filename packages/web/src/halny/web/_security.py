@@ -38,7 +38,7 @@ _TOKEN_2: Final = r"2\|([0-9A-Fa-f]{8})\|((?:[0-9A-Fa-f]{2}){1,64})\|([0-9]{1,15
 _VERSIONED: Final = r"[0-9]+\|"
 _TOKEN_BYTES: Final = 16
 MAX_TOKEN_LENGTH: Final = 256
-"""How many characters a token may have that a client sends; with more it is none. Those that are made here have 56. It
+"""How many characters a token may have that a client sends; with more it is none. Those that are made here have 54. It
 may come in a body, and so it could be as long as the server lets bodies be."""
 _ORIGIN: Final = r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#@\s\\]+)"
 _COOKIE_DAYS: Final = 30
