@@ -89,6 +89,8 @@ def test_a_proxy_that_speaks_for_itself(data: bytes) -> None:
         b"PROXY TCP4 192.0.2.1 192.0.2.9 +123 80\r\n",
         b"PROXY TCP4 192.0.2.1 192.0.2.9 1234 \xb2\r\n",
         b"PROXY TCP6 192.0.2.1 192.0.2.9 1234 80\r\n",
+        b"PROXY TCP6 fe80::1%eth0 fe80::2 1234 80\r\n",
+        b"PROXY TCP6 fe80::1 fe80::2%<b> 1234 80\r\n",
         b"PROXY UDP4 192.0.2.1 192.0.2.9 1234 80\r\n",
         b"PROXY TCP4 " + b"1" * 200 + b"\r\n",
         SIGNATURE + b"\x31\x11" + struct.pack("!H", 12) + bytes(12),

@@ -102,6 +102,8 @@ def _read_version_1(line: bytes) -> ProxiedPeer | None:
     try:
         _, family, source, destination, source_port, destination_port = parts
         version = {"TCP4": 4, "TCP6": 6}[family]
+        if "%" in source or "%" in destination:
+            raise ValueError("a zone means something on the proxy's host alone")  # and `ipaddress` takes any text
         address = ipaddress.ip_address(source)
         if version != address.version or version != ipaddress.ip_address(destination).version:
             raise ValueError(f"{source!r} and {destination!r} are not both of {family}")
