@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -174,9 +176,54 @@ async def test_small_writes_leave_at_once(options: dict[str, Any]) -> None:
             assert (await client.ask(head())).body == b"True"
 
 
+async def test_what_the_loops_own_server_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("halny.httpserver._server.needs_own_listener", lambda loop: False)
+    async with serving(tell, max_connections=1) as server, await server.connect() as client:
+        assert (await client.ask(head())).body == b"http 127.0.0.1"
+        server.server.stop()
+        assert await client.is_open()
+
+
+@pytest.mark.parametrize("turns", range(8))
+@pytest.mark.parametrize("end", ["stop", "drain", "close"])
+async def test_connections_that_come_as_the_server_ends(turns: int, end: str) -> None:
+    async with serving() as server:
+        with ExitStack() as stack:
+            await hold(server, stack, 3)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if end == "stop":
+                server.server.stop()
+            elif end == "drain":
+                assert await server.server.drain(PATIENCE) is True
+            else:
+                await server.server.close_all_connections()
+        if end != "close":
+            await server.until(lambda: server.server.connection_count == 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on descriptors")
+async def test_no_descriptors_left(expect_log: ExpectLog) -> None:
+    import resource
+
+    async with serving() as server:
+        with ExitStack() as stack:
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+            stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+            lowest = os.dup(sock.fileno())
+            os.close(lowest)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+            with expect_log("halny.general", "can't accept connections", logging.ERROR, count=1) as records:
+                await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", server.port))
+                await server.until(lambda: records)
+
+
 @pytest.mark.parametrize(
     "test",
     [
+        lambda: test_small_writes_leave_at_once({}),
         lambda: test_small_writes_leave_at_once(SECURE),
         lambda: test_connections_that_never_begin_are_counted(SECURE),
         lambda: test_connections_that_never_begin_are_counted(PROXIED),

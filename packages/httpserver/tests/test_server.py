@@ -179,6 +179,25 @@ async def test_drain_answers_what_is_in_flight() -> None:
             await server.connect()
 
 
+@pytest.mark.parametrize("no_keep_alive", [False, True])
+async def test_a_server_that_was_drained_may_listen_again(no_keep_alive: bool) -> None:
+    async with serving(no_keep_alive=no_keep_alive) as server:
+        assert await server.server.drain(PATIENCE) is True
+        sock = socket.create_server(("127.0.0.1", 0))
+        sock.setblocking(False)
+        server.server.add_sockets([sock])
+        server.port = sock.getsockname()[1]
+        assert ("connection" in (await server.ask(head())).headers) is no_keep_alive
+
+
+async def test_stopping_ends_no_open_connection() -> None:
+    async with serving() as server, await server.connect() as client:
+        assert await client.is_open()
+        server.server.stop()
+        assert await client.is_open()
+        assert await client.is_open()
+
+
 async def test_drain_cuts_off_what_takes_too_long() -> None:
     async def serve(request: HTTPServerRequest) -> None:
         closed = asyncio.Event()

@@ -1,8 +1,9 @@
-"""How listening sockets are served: by asyncio's servers, or, where something comes before HTTP, by hand.
+"""How listening sockets are served: by hand, or by the servers of the event loop.
 
-That may be a TLS handshake. asyncio's servers tell nobody of one until it is over, so a peer that never ends its own
-would not be counted. It may be the header of the PROXY protocol, which comes before everything else, TLS too: it is
-read from the socket before there is a transport, and never more than the header.
+Some connections begin with something else than HTTP. That may be a TLS handshake: loops' servers tell nobody of one
+until it is over, so a peer that never ends its own would not be counted. It may be the header of the PROXY protocol,
+which comes before everything else, TLS too: it is read from the socket before there is a transport, and never more
+than the header. Such sockets are served by hand, and on asyncio's own loops all are: see `needs_own_listener`.
 """
 
 from __future__ import annotations
@@ -58,9 +59,21 @@ def send_at_once(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def needs_own_listener(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether connections that begin with HTTP itself are better accepted by hand, too: it costs the same there.
+
+    When the process has no descriptors left, asyncio's loops for selectors try again at once as many times as the queue
+    is long, and log a traceback each time.
+
+    Args:
+        loop: runs the connections.
+    """
+    return isinstance(loop, asyncio.SelectorEventLoop)
+
+
 @final
 class Listener:
-    """Serves one listening socket with protocols on asyncio's own transports, as soon as the loop runs.
+    """Serves one listening socket with protocols on the loop's own transports, as soon as it runs.
 
     Args:
         loop: runs the connections.
@@ -135,7 +148,7 @@ class Beginnings:
 
 @final
 class PreparingListener:
-    """Serves one listening socket whose connections begin with a header of the PROXY protocol, or a TLS handshake.
+    """Serves one listening socket by hand; connections may begin with a header of the PROXY protocol, or with TLS.
 
     Args:
         loop: runs the connections.

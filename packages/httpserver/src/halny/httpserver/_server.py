@@ -17,7 +17,15 @@ from halny.iostream.netutil import DEFAULT_BACKLOG
 from halny.iostream.tcpserver import TCPServer
 
 from ._activation import listen_beside, reserve, shares_its_port
-from ._listening import Beginnings, Listener, Preamble, PreparingListener, keep_freed_memory, send_at_once
+from ._listening import (
+    Beginnings,
+    Listener,
+    Preamble,
+    PreparingListener,
+    keep_freed_memory,
+    needs_own_listener,
+    send_at_once,
+)
 from ._settings import ServerSettings, Timeouts
 from ._sources import CallableDelegate, DelegateSource, endpoint_source
 from ._sweep import Sweep
@@ -124,6 +132,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         TCPServer.__init__(self, ssl_options=ssl_options, max_buffer_size=max_buffer_size, read_chunk_size=chunk_size)
         self.request_callback = request_callback
         self.trusted_downstream = trusted_downstream
+        self._keeps_alive = not no_keep_alive
         self._proxies = None if trusted_proxies is None else _networks(trusted_proxies)
         self._proxy_protocol = proxy_protocol
         source = self._endpoint_source(request_callback)
@@ -193,17 +202,18 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         super().start(num_processes, max_restarts)
 
     def _start_serving(self, sock: socket.socket) -> None:
-        """See `TCPServer._start_serving`: an asyncio server on the socket, which starts as the loop does."""
+        """See `TCPServer._start_serving`: accepting begins as the loop runs."""
         loop = IOLoop.current().asyncio_loop
         if self._sweep is None:
             self._sweep = Sweep(loop, self._settings)
             keep_freed_memory()
         self._sweep.start()
         self._settings.context = copy_context()
+        self._settings.keeps_alive = self._keeps_alive  # which `drain` has changed, where it was called before
         send_at_once(sock)
         context = None if self._certificates is None else self._certificates.context
         preamble = Preamble(loop, self._settings.timeouts.header, self._proxies) if self._proxy_protocol else None
-        if preamble is not None or context is not None:
+        if needs_own_listener(loop) or preamble is not None or context is not None:
             listener: Listener | PreparingListener = PreparingListener(
                 loop, self._settings, sock, context, preamble, self._beginnings
             )
@@ -216,9 +226,10 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         self._listeners.pop(sock.fileno()).close()
 
     def stop(self) -> None:
-        """Stop listening. Open connections go on until they are idle; `drain` and `close_all_connections` end them.
+        """Stop listening. Open connections go on as before; `drain` and `close_all_connections` end them.
 
-        Those whose TLS handshake is not over are closed, as those are which wait to be accepted.
+        Those of which HTTP has not begun, as their TLS handshake is not over, are closed, as those are which wait to
+        be accepted. A server that has stopped may listen again.
         """
         super().stop()
         if self._sweep is not None:
