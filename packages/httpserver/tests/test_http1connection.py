@@ -8,6 +8,8 @@ from halny.http import HTTPHeaders, HTTPInputError
 from halny.http1connection import (
     HTTP1Connection,
     HTTP1ConnectionParameters,
+    app_log,
+    gen_log,
     is_transfer_encoding_chunked,
     parse_hex_int,
     parse_int,
@@ -39,3 +41,4 @@ def test_transfer_codings() -> None:
 def test_the_other_names() -> None:
     assert HTTP1Connection is RequestConnection
     assert HTTP1ConnectionParameters(no_keep_alive=True).body_timeout is None
+    assert (app_log.name, gen_log.name) == ("halny.application", "halny.general")

@@ -176,8 +176,12 @@ async def test_small_writes_leave_at_once(options: dict[str, Any]) -> None:
             assert (await client.ask(head())).body == b"True"
 
 
+def never(loop: asyncio.AbstractEventLoop) -> bool:
+    return False
+
+
 async def test_what_the_loops_own_server_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("halny.httpserver._server.needs_own_listener", lambda loop: False)
+    monkeypatch.setattr("halny.httpserver._server.needs_own_listener", never)
     async with serving(tell, max_connections=1) as server, await server.connect() as client:
         assert (await client.ask(head())).body == b"http 127.0.0.1"
         server.server.stop()

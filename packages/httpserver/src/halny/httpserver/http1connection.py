@@ -6,6 +6,7 @@ connections that reads streams (`HTTP1ServerConnection`) does not exist: `HTTPSe
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -23,10 +24,18 @@ __all__ = [
     "HEXDIGITS",
     "HTTP1Connection",
     "HTTP1ConnectionParameters",
+    "app_log",
+    "gen_log",
     "is_transfer_encoding_chunked",
     "parse_hex_int",
     "parse_int",
 ]
+
+app_log = logging.getLogger("halny.application")
+"""Takes what applications have raised."""
+
+gen_log = logging.getLogger("halny.general")
+"""Takes what peers have sent that can't be served."""
 
 CR_OR_LF_RE: Final = re.compile(b"\r|\n")
 """Finds a carriage return or a line feed."""
