@@ -16,6 +16,8 @@ from halny.http import (
     parse_response_start_line,
     responses,
     status_line,
+    switches_protocol,
+    without_framing,
 )
 
 NONE, LENGTH, CHUNKED, CLOSE = BodyFraming.NONE, BodyFraming.LENGTH, BodyFraming.CHUNKED, BodyFraming.CLOSE
@@ -87,6 +89,10 @@ def test_frames_of_chunks() -> None:
         ("GET", 205, True),
         ("GET", 304, False),
         ("GET", 303, True),
+        ("CONNECT", 200, False),
+        ("CONNECT", 299, False),
+        ("CONNECT", 300, True),
+        ("CONNECT", 407, True),
     ],
 )
 def test_which_responses_have_a_body(method: str, code: int, expected: bool) -> None:
@@ -112,6 +118,29 @@ def test_framing_in_http_1_1() -> None:
     assert frame({"Content-Length": "5"}, method="HEAD") == (NONE, 0, True, b"")
     assert frame({}, code=204) == (NONE, 0, True, b"")
     assert frame({"Content-Length": "5"}, code=304) == (NONE, 0, True, b"")
+
+
+@pytest.mark.parametrize(("method", "code"), [("GET", 101), ("CONNECT", 101), ("CONNECT", 200), ("CONNECT", 299)])
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+def test_what_switches_the_protocol_ends_http(method: str, code: int, version: str) -> None:
+    """RFC 9110, sections 9.3.6 and 15.2.2: what follows is not HTTP, and nothing marks its end."""
+    assert switches_protocol(method, code)
+    assert frame({}, method=method, code=code, version=version) == (NONE, 0, False, b"")
+    assert frame({"Connection": "Upgrade"}, method=method, code=code, version=version) == (NONE, 0, False, b"")
+
+
+@pytest.mark.parametrize(("method", "code"), [("GET", 200), ("GET", 103), ("CONNECT", 103), ("CONNECT", 300)])
+def test_what_does_not_switch_the_protocol(method: str, code: int) -> None:
+    assert not switches_protocol(method, code)
+    assert frame({}, method=method, code=code).keep_alive
+
+
+def test_header_lines_without_framing() -> None:
+    assert without_framing(b"") == b""
+    lines = b"A: Content-Length: 1\r\nX-Content-Length: 2\r\n"
+    assert without_framing(lines) == lines
+    framing = b"content-length: 3\r\nTransfer-Encoding: chunked\r\nCONTENT-LENGTH: 4\r\n"
+    assert without_framing(framing + lines) == without_framing(lines + framing) == lines
 
 
 def test_framing_in_http_1_0() -> None:

@@ -52,11 +52,11 @@ def check_half(rest: bytes) -> None:
 
 @pytest.mark.parametrize("target", BREAKS)
 @pytest.mark.parametrize("behind", [b"", head("GET", "/ok") * 3], ids=["last", "with more behind it"])
-@pytest.mark.parametrize("wrap", [lambda function: function, later], ids=["at once", "later"])
+@pytest.mark.parametrize("serve", [serve, later(serve)], ids=["at once", "later"])
 async def test_responses_before_one_that_is_broken_off_arrive(
-    target: str, behind: bytes, wrap: Callable[[Any], Any], expect_log: ExpectLog
+    target: str, behind: bytes, serve: Any, expect_log: ExpectLog
 ) -> None:
-    async with serving(wrap(serve)) as server, await server.connect() as client:
+    async with serving(serve) as server, await server.connect() as client:
         with is_logged(target, expect_log):
             client.send(head("GET", "/ok") * 2 + head("GET", target) + behind)
             for _ in range(2):

@@ -14,7 +14,7 @@ from halny.iostream import StreamClosedError
 from ._helpers import PATIENCE, Serving, client_context, head, respond, server_context, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from halny.http import HTTPServerRequest
 

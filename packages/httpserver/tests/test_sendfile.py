@@ -281,3 +281,45 @@ def test_large_bodies_keep_their_place(run: Callable[..., None]) -> None:
             assert await read_response(serving.reader) == b"small"
 
     run(main())
+
+
+@runs
+def test_a_connection_whose_file_is_on_its_way_is_not_detached(file: Path, run: Callable[..., None]) -> None:
+    async def serve(request: HTTPServerRequest) -> None:
+        connection = begin(request, SIZE)
+        with file.open("rb") as opened:
+            sending = asyncio.ensure_future(connection.send_file(opened.fileno(), 0, SIZE))
+            await asyncio.sleep(0)
+            for detach in (connection.detach, connection.detach_transport):
+                with pytest.raises(HTTPOutputError, match="a file on its way"):
+                    detach()
+            await sending
+        connection.finish()
+
+    async def main() -> None:
+        async with Serving(serve) as serving:
+            serving.writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert await read_response(serving.reader) == CONTENT
+
+    run(main())
+
+
+@runs
+@pytest.mark.parametrize(("offset", "count"), [(0, -1), (-1, 10), (-1, 0)])
+def test_a_part_of_a_file_has_no_negative_place_or_length(
+    file: Path, run: Callable[..., None], offset: int, count: int
+) -> None:
+    async def serve(request: HTTPServerRequest) -> None:
+        connection = begin(request, 10)
+        with file.open("rb") as opened:
+            with pytest.raises(ValueError, match="must not be negative"):
+                await connection.send_file(opened.fileno(), offset, count)
+            await connection.send_file(opened.fileno(), 0, 10)  # nothing of the length was used up
+        connection.finish()
+
+    async def main() -> None:
+        async with Serving(serve) as serving:
+            serving.writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert await read_response(serving.reader) == CONTENT[:10]
+
+    run(main())

@@ -1,8 +1,7 @@
-"""What a look at all connections makes of a loop that was blocked. The look is made at once: time only seems to pass."""
+"""What a look at all connections makes of a loop that was blocked. Time only seems to pass."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from halny.httpserver._sweep import MAX_GAP
 from ._helpers import Serving, head, serving
 
 if TYPE_CHECKING:
+    import asyncio
+
     from tools.strict_tests.logs import ExpectLog
 
 

@@ -31,6 +31,8 @@ from ._h1_writer import (
     has_body,
     responses,
     status_line,
+    switches_protocol,
+    without_framing,
 )
 from ._headers import HTTPHeaders
 from ._interfaces import (
@@ -149,7 +151,9 @@ __all__ = [
     "split_host_and_port",
     "status_line",
     "supported_codings",
+    "switches_protocol",
     "url_concat",
+    "without_framing",
     "wrap_endpoints",
 ]
 

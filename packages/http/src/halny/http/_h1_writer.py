@@ -35,7 +35,7 @@ class BodyFraming(Enum):
     """How the end of a body is marked."""
 
     NONE = auto()
-    """There is no body, whatever `Content-Length` says: HEAD, 1xx, 204 and 304."""
+    """There is no body, whatever `Content-Length` says: HEAD, 1xx, 204, 304, and 2xx to CONNECT."""
     LENGTH = auto()
     """By its length."""
     CHUNKED = auto()
@@ -81,7 +81,22 @@ def chunk(data: bytes) -> bytes:
 
 def has_body(method: str, code: int) -> bool:
     """Return whether a response has a body, by the request's method and the status (RFC 9112, section 6.3)."""
-    return method != "HEAD" and code != 304 and code != 204 and code >= 200
+    return method != "HEAD" and code != 304 and code != 204 and code >= 200 and (method != "CONNECT" or code >= 300)
+
+
+def switches_protocol(method: str, code: int) -> bool:
+    """Return whether what follows the head of a response is HTTP no more (RFC 9110, sections 9.3.6 and 15.2.2)."""
+    return code == 101 or (method == "CONNECT" and 200 <= code < 300)
+
+
+def without_framing(lines: bytes) -> bytes:
+    """Return header lines without those that no response has which switches the protocol (RFC 9110, section 9.3.6).
+
+    Args:
+        lines: any number of header lines, each with its CRLF.
+    """
+    fields = (b"content-length:", b"transfer-encoding:")
+    return b"".join([line for line in lines.splitlines(keepends=True) if not line.lower().startswith(fields)])
 
 
 def frame_response(*, method: str, version: str, keep_alive: bool, code: int, headers: HTTPHeaders) -> ResponseFrame:
@@ -118,7 +133,9 @@ def frame_response(*, method: str, version: str, keep_alive: bool, code: int, he
         framing = BodyFraming.CHUNKED
         extra = b"" if codings else b"Transfer-Encoding: chunked\r\n"
     connection = headers.get("Connection")
-    if connection is not None:
+    if switches_protocol(method, code):
+        keep_alive = False
+    elif connection is not None:
         keep_alive = keep_alive and "close" not in [option.strip() for option in connection.lower().split(",")]
     else:
         extra += connection_line(version, keep_alive=keep_alive)

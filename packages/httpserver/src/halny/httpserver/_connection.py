@@ -20,6 +20,8 @@ from halny.http import (
     frame_response,
     has_body,
     status_line,
+    switches_protocol,
+    without_framing,
 )
 from halny.http import (
     chunk as frame_chunk,
@@ -136,8 +138,11 @@ class RequestConnection(HTTPConnection):
         line = _OK if code == 200 and reason == "OK" else status_line(code, reason)
         self._state = _FINISHED
         protocol = self._protocol
-        if body and not (code == 200 and self.method == "GET") and not has_body(self.method, code):
+        if (code != 200 or self.method != "GET") and not has_body(self.method, code):
             body = b""
+            if switches_protocol(self.method, code):
+                self.keep_alive = False
+                headers = without_framing(headers)
         if len(body) < LARGE_BODY:
             protocol.send(b"".join((line, headers, extra, body)))
         else:
@@ -174,11 +179,14 @@ class RequestConnection(HTTPConnection):
         frame = frame_response(
             method=self.method, version=self._version, keep_alive=self.keep_alive, code=code, headers=headers
         )
-        data = status_line(code, reason) + headers.to_bytes() + frame.extra + b"\r\n"
+        lines = headers.to_bytes()
+        if switches_protocol(self.method, code):
+            lines = without_framing(lines)
+        data = status_line(code, reason) + lines + frame.extra + b"\r\n"
         self._require(_EMPTY)
         if 100 <= code < 200 and code != 101:
-            # An interim response: the final one is still to come (RFC 9110, section 15.2).
-            return self._protocol.send_and_wait(data)
+            # An interim response: the final one is still to come (RFC 9110, section 15.2). HTTP/1.0 knows none.
+            return self._protocol.send_and_wait(b"" if self._version == "HTTP/1.0" else data)
         self._framing = frame.framing
         self._left = frame.length
         if chunk:
@@ -195,6 +203,8 @@ class RequestConnection(HTTPConnection):
     async def send_file(self, file: int, offset: int, count: int) -> None:
         """Write a part of the body that is in a file; see `HTTPConnection.send_file`."""
         self._require(ResponseState.BODY)
+        if offset < 0 or count < 0:
+            raise ValueError(f"offset and count of a part of a file must not be negative, got {offset!r} and {count!r}")
         if self._framing is BodyFraming.NONE or not count:
             return
         if self._framing is BodyFraming.CHUNKED:
@@ -256,7 +266,7 @@ class RequestConnection(HTTPConnection):
             A stream, which belongs to the caller.
 
         Raises:
-            HTTPOutputError: the request was answered already, or its connection is closed.
+            HTTPOutputError: the request was answered already, its connection is closed, or a file is being sent.
         """
         transport, unread = self.detach_transport()
         return stream_on_transport(transport, unread, max_buffer_size=self._protocol.max_buffer_size)
@@ -268,8 +278,12 @@ class RequestConnection(HTTPConnection):
             The transport, and the bytes that came behind the request.
 
         Raises:
-            HTTPOutputError: the request was answered already, or its connection is closed.
+            HTTPOutputError: the request was answered already, its connection is closed, or a file is being sent.
         """
+        if self._state is ResponseState.SENDING_FILE:
+            raise HTTPOutputError(
+                f"{self!r} has a file on its way: await `send_file` before the connection is detached"
+            )
         detached = self._protocol.detach(self)
         self._state = ResponseState.DETACHED
         self._close_callback = None
