@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from halny.http import EndpointSource, HTTPMessageDelegate, HTTPServerConnectionDelegate
+from halny.http import EndpointSource, HTTPMessageDelegate, HTTPServerConnectionDelegate, StreamingEndpoint
 
 from ._helpers import Client, echo, head, respond, serving
 from ._sources import StreamingSource
 
 if TYPE_CHECKING:
-    from halny.http import Endpoint, HTTPConnection, HTTPServerRequest, StreamingEndpoint
+    from collections.abc import Awaitable
+
+    from halny.http import Endpoint, HTTPConnection, HTTPServerRequest
     from tools.strict_tests.logs import ExpectLog
 
 BODY = bytes(range(256)) * 4000
@@ -136,6 +138,47 @@ async def test_an_endpoint_that_fails_in_the_middle(expect_log: ExpectLog) -> No
         with expect_log("halny.application", "exception in", logging.ERROR, count=1):
             assert (await client.ask(head("POST", "/", "Content-Length: 10") + b"abc")).status == 500
         assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("split", [False, True])
+async def test_what_an_endpoint_begins_with_its_last_part_is_run_though_it_has_answered(split: bool) -> None:
+    ended: list[bytes] = []
+
+    class Answering(StreamingEndpoint):
+        def __init__(self, request: HTTPServerRequest) -> None:
+            self.request = request
+
+        def run(self) -> None:
+            pass
+
+        def wait_for_body(self) -> None:
+            return None
+
+        def data_received(self, chunk: bytes) -> Awaitable[None]:
+            respond(self.request)
+            return self.end(chunk)
+
+        async def end(self, chunk: bytes) -> None:
+            await asyncio.sleep(0)
+            ended.append(chunk)
+
+        def body_complete(self) -> None:
+            raise AssertionError("the connection ends with its answer")
+
+    class Source(EndpointSource):
+        def find_endpoint(self, request: HTTPServerRequest) -> Endpoint:
+            return Answering(request)
+
+    async with serving(Source()) as server, await server.connect() as client:
+        client.send(head("POST", "/", "Content-Length: 6") + (b"" if split else b"abc"))
+        if split:
+            await server.until(lambda: server.settings.connections and server.connection._upload is not None)
+            await server.until(lambda: server.connection._upload.waits_for_peer)
+            client.send(b"abc")
+        assert (await client.response()).status == 200
+        assert await client.rest() == b""
+        await server.until(lambda: not server.settings.tasks)
+    assert ended == [b"abc"]
 
 
 @pytest.mark.parametrize("source", [echo, StreamingSource()], ids=["whole", "streamed"])

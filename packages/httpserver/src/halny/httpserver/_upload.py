@@ -100,7 +100,8 @@ class Upload:
             body = self.body = self._protocol.read_body(self._endpoint, self._request)
             if self._request.expect_continue and not self._held:
                 self._protocol.send(CONTINUE)
-            while not self._stopped and not self._is_done(body):
+            # What the endpoint has begun with is waited for even when nobody wants more: it may be a coroutine.
+            while self._taken is not None or not (self._stopped or self._is_done(body)):
                 await self._go_on(body)
         except HTTPRefusal as refusal:
             if not self._stopped:
@@ -113,7 +114,7 @@ class Upload:
             self._endpoint.body_complete()
 
     def _is_done(self, body: Body) -> bool:
-        return body.complete and self._parts is None and self._taken is None and self._error is None
+        return body.complete and self._parts is None and self._error is None
 
     async def _go_on(self, body: Body) -> None:
         """Do whatever is due: wait for the endpoint, hand on the rest, let others have their turn, or read."""
