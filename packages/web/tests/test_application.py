@@ -1,5 +1,7 @@
 """`Application`: its settings, static files, hosts, logs, fallbacks, middleware and debug mode."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,7 @@
 """Rules and routers: which target answers, in both ways of asking, and the paths of names."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import random
