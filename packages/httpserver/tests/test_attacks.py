@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ._helpers import head, respond, serving
+from halny.http import Limits
+
+from ._helpers import Client, head, respond, serving
 from ._sources import StreamingSource
 
 if TYPE_CHECKING:
@@ -105,7 +107,55 @@ async def test_what_is_refused_in_small_pieces(name: str, expect_log: ExpectLog)
             for start in range(0, len(data), 997):
                 client.send(data[start : start + 997])
                 await asyncio.sleep(0)
-            assert (await client.response()).status in {status, 431}
+            assert (await client.response()).status == status
+        assert await client.rest() == b""
+
+
+LIMITS = Limits(max_header_size=300, max_header_count=5, max_target_size=100, max_body_size=20)
+
+
+def lines(count: int) -> bytes:
+    return head("GET", "/", *[f"A{number}: b" for number in range(count - 1)])
+
+
+ONE = b"1\r\nx\r\n"
+
+OVER = {
+    # What is just within a limit, and the shortest beginning of a message that is over it.
+    "head": (head("GET", "/", "A: " + "b" * 268), (head()[:-2] + b"A: ").ljust(301, b"b"), 431),
+    "count": (lines(5), lines(6), 431),
+    "target": (head("GET", "/".ljust(100, "a")), head("GET", "/".ljust(101, "a")), 414),
+    "endless target": (head(), b"GET /".ljust(301, b"a"), 414),
+    "length": (head("POST", "/", "Content-Length: 20") + bytes(20), head("POST", "/", "Content-Length: 21"), 413),
+    "chunk": (chunked(b"14\r\n" + bytes(20) + b"\r\n0\r\n\r\n"), chunked(b"15\r\n"), 413),
+    "chunks": (chunked(ONE * 20 + b"0\r\n\r\n"), chunked(ONE * 20 + b"1\r\n"), 413),
+}
+
+
+async def drip(client: Client, data: bytes) -> None:
+    """Send byte by byte, each in its turn of the loop, and let the server read them."""
+    for byte in data:
+        client.send(bytes([byte]))
+        await asyncio.sleep(0)
+    for _ in range(10):  # the last ones are read too
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("source", ["whole", "streamed"])
+@pytest.mark.parametrize(("within", "over", "status"), OVER.values(), ids=OVER.keys())
+async def test_limits_byte_by_byte(within: bytes, over: bytes, status: int, source: str, expect_log: ExpectLog) -> None:
+    application = respond if source == "whole" else StreamingSource()
+    async with serving(application, limits=LIMITS) as server, await server.connect() as client:
+        await drip(client, within)
+        assert (await client.response()).status == 200
+        with expect_log("halny.general", "malformed HTTP message from 127.0.0.1", logging.INFO, count=1):
+            reading = asyncio.ensure_future(client.response())
+            await drip(client, over[:-1])
+            assert not reading.done()
+            client.send(over[-1:])
+            response = await reading
+        assert (response.status, response.headers["connection"]) == (status, "close")
+        await drip(client, SMUGGLED)
         assert await client.rest() == b""
 
 
