@@ -167,6 +167,33 @@ async def test_a_peer_that_leaves_while_the_delegate_is_waited_for() -> None:
     assert told.events == ["head", "closed"]  # and never `finish` after that
 
 
+@pytest.mark.parametrize("action", ["answer", "detach"])
+@pytest.mark.parametrize("step", ["head", "data"])
+async def test_what_a_delegate_has_begun_is_ended_when_its_request_is_over(step: str, action: str) -> None:
+    class Both(Told):
+        def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+            return _Both(self, request_conn)
+
+    class _Both(_Message):
+        def do(self, step: str) -> Awaitable[None] | None:
+            super().do(step)
+            return self.go_on() if step == self.told.step else None
+
+        async def go_on(self) -> None:
+            await asyncio.sleep(0)
+            self.told.events.append("gone on")
+
+    told = Both(step, action)
+    async with serving(told) as server, await server.connect() as client:
+        client.send(head("POST", "/", "Content-Length: 6") + b"abc")
+        await server.until(lambda: "gone on" in told.events)
+        for stream in told.streams:
+            stream.close()
+        await client.rest()
+    begun = ["head"] if step == "head" else ["head", "data"]
+    assert told.events == [*begun, *(["closed"] if action == "answer" else []), "gone on"]
+
+
 async def test_a_body_that_is_refused_ends_once() -> None:
     told = Told("", "")
     async with serving(told) as server, await server.connect() as client:

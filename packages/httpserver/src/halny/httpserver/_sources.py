@@ -30,7 +30,7 @@ from ._connection import RequestConnection, ResponseState
 from ._running import as_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from halny.http import HTTPConnection, HTTPHeaders, ResponseStartLine
 
@@ -147,11 +147,11 @@ class DelegateEndpoint(StreamingEndpoint):
             if taken is not None:
                 return self._finish_after(taken)
             self._finish()
-        elif self._is_answered():
-            # Nobody asks for the body any more, so the rest of the delegate's own work is waited for here.
-            return self._part_taken(taken)
+        elif self._look_for_end():
+            if taken is not None:  # nobody asks for the body any more, so what the delegate has begun is ended here
+                return self.until_taken(taken)
         elif taken is not None:
-            self._headers_taken = self._until_taken(taken)
+            self._headers_taken = _Taking(self, taken)
         return None
 
     async def _finish_after(self, taken: Awaitable[None]) -> None:
@@ -180,23 +180,17 @@ class DelegateEndpoint(StreamingEndpoint):
         except BaseException:
             self.on_connection_close()
             raise
-        return self._part_taken(taken)
+        self._look_for_end()
+        return None if taken is None else _Taking(self, taken)
 
-    def _part_taken(self, taken: Awaitable[None] | None) -> Coroutine[Any, Any, None] | None:
-        if taken is not None:
-            return self._until_taken(taken)
-        if self._is_answered():
-            self.on_connection_close()
-        return None
-
-    async def _until_taken(self, taken: Awaitable[None]) -> None:
+    async def until_taken(self, taken: Awaitable[None]) -> None:
+        """Wait for what the delegate has returned."""
         try:
             await taken
         except BaseException:
             self.on_connection_close()
             raise
-        if self._is_answered():
-            self.on_connection_close()
+        self._look_for_end()
 
     def body_complete(self) -> None:
         self._finish()
@@ -210,8 +204,31 @@ class DelegateEndpoint(StreamingEndpoint):
         except Exception:  # noqa: BLE001 - whatever a delegate raises, often behind an error of its own
             application_log.exception("exception in on_connection_close")
 
-    def _is_answered(self) -> bool:
-        return getattr(self._request.connection, "state", None) is ResponseState.FINISHED
+    def _look_for_end(self) -> bool:
+        """Return whether nobody wants the body any more; a delegate that has not taken the connection over is told."""
+        state = getattr(self._request.connection, "state", None)
+        if state is ResponseState.FINISHED:
+            self.on_connection_close()
+        return state is ResponseState.FINISHED or state is ResponseState.DETACHED
+
+
+@final
+class _Taking:
+    """Waits for what a delegate has returned, if anybody waits: a coroutine of ours would complain where nobody does.
+
+    Args:
+        endpoint: waits.
+        taken: what the delegate has returned.
+    """
+
+    __slots__ = ("_endpoint", "_taken")
+
+    def __init__(self, endpoint: DelegateEndpoint, taken: Awaitable[None]) -> None:
+        self._endpoint = endpoint
+        self._taken = taken
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._endpoint.until_taken(self._taken).__await__()
 
 
 @final
