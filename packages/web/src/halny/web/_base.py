@@ -33,6 +33,8 @@ class HandlerBase:
     _headers_written: bool
     _auto_finish: bool
     _transforms: list[OutputTransform]
+    _halny_ui: Any
+    """What templates see of UI modules and methods, once one has asked."""
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -136,11 +136,6 @@ class Response(ResponseHead):
             raise RuntimeError("finish() called twice")
         if chunk is not None:
             self.write(chunk)
-        future = self._halny_finish()
-        return _done() if future is None else future
-
-    def _halny_finish(self) -> asyncio.Future[None] | None:
-        """Do what `finish` does, and return its future only where there is something to wait for."""
         future: asyncio.Future[None] | None = None
         cls = type(self)
         # Has nothing come between the defaults and the response: neither the handler, nor its class, nor a patch?
@@ -159,12 +154,17 @@ class Response(ResponseHead):
         else:
             future = self._halny_finish_in_parts()
         self._halny_conclude()
-        return future
+        return _done() if future is None else future
 
     def _halny_finish_with(self, head: bytes, body: bytes) -> None:
         """Send a whole response whose head is made already, and end the request."""
-        _respond(self._halny_connection())(self._status_code, self._reason, head, body)
+        self._halny_respond(self._status_code, self._reason, head, body)
         self._halny_conclude()
+
+    def _halny_respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
+        connection = self._halny_connection()
+        respond = connection.respond if hasattr(connection, "respond") else _in_parts(connection)
+        respond(code, reason, headers, body)
 
     def _halny_conclude(self) -> None:
         """The response is handed over: log it and end the request."""
@@ -199,7 +199,13 @@ class Response(ResponseHead):
         body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         status = self._status_code
         request = self.request
-        respond = _respond(self._halny_connection())
+        connection = request.connection
+        assert connection is not None
+        respond: Callable[[int, str, bytes, bytes], None]
+        try:
+            respond = connection.respond
+        except AttributeError:
+            respond = _in_parts(connection)
         now = time.time()
         if not defaults.begin <= now < defaults.end:
             defaults.renew(now)
@@ -244,7 +250,7 @@ class Response(ResponseHead):
         body = self._halny_transform_first(b"".join(self._write_buffer), True)
         connection, headers = self._halny_connection(), self._headers
         if "Content-Length" in headers or not self._halny_has_body():
-            _respond(connection)(self._status_code, self._reason, headers, body)
+            self._halny_respond(self._status_code, self._reason, headers, body)
         else:  # a transform has taken the length away
             connection.write_headers(ResponseStartLine("HTTP/1.1", self._status_code, self._reason), headers, body)
             connection.finish()
@@ -325,7 +331,13 @@ class Response(ResponseHead):
         self.application.log_request(self)  # type: ignore[arg-type]
 
     def _halny_end_request(self) -> None:
-        result = self.on_finish()
+        try:
+            result = self.on_finish()
+        finally:
+            if self._halny_ui is not None:
+                # It refers back to the handler, which would else have to wait for the garbage collector.
+                self._halny_ui = None
+                vars(self).pop("_active_modules", None)
         if result is not None:
             self._halny_run_afterwards(result, "on_finish")
 
@@ -342,12 +354,9 @@ _CHECK_ETAG_HEADER: Final = Response.check_etag_header
 _SET_HEADER: Final = Response.set_header
 
 
-def _respond(connection: HTTPConnection) -> Callable[[int, str, HTTPHeaders | bytes, bytes], None]:
-    """Return what sends a whole response; a program's connection may only know how to send it in parts."""
-    try:
-        return connection.respond
-    except AttributeError:
-        return partial(HTTPConnection.respond, connection)
+def _in_parts(connection: HTTPConnection) -> Callable[[int, str, HTTPHeaders | bytes, bytes], None]:
+    """Return what sends a whole response by a program's connection that only knows how to send it in parts."""
+    return partial(HTTPConnection.respond, connection)
 
 
 @final

@@ -66,12 +66,12 @@ class Rule:
         self.target_kwargs: dict[str, Any] = target_kwargs or {}
         self.name = name
 
-    _halny_mutation = 0
-    """How often a rule has been given another matcher or target; routers look at it, for they keep tables."""
+    _halny_changes = 0
+    """How often any rule, or any list of rules, has been changed; routers look at it, for they keep tables."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("matcher", "target") and name in self.__dict__:
-            Rule._halny_mutation += 1
+            Rule._halny_changes += 1
         super().__setattr__(name, value)
 
     def reverse(self, *args: Any) -> str | None:
@@ -158,15 +158,13 @@ or what is told of the request. A plain tuple, for one is made or taken apart fo
 
 
 class Rules(list[Rule]):
-    """A router's rules, which may be changed at any time: each change gives them another `version`."""
-
-    version: int = 0
+    """A router's rules, which may be changed at any time."""
 
     def _changing(name: str) -> Any:  # type: ignore[misc]  # noqa: N805 - runs while the class is made
         change = getattr(list, name)
 
         def method(self: Rules, *args: Any, **kwargs: Any) -> Any:
-            self.version += 1
+            Rule._halny_changes += 1
             return change(self, *args, **kwargs)
 
         return method
@@ -280,12 +278,13 @@ class RuleRouter(Router):
             request: the request, whose body is not there yet.
         """
         table = self._halny_table
-        if table is None or table.version != self._halny_rules.version or table.mutation != Rule._halny_mutation:
+        if table is None or table.changes != Rule._halny_changes:
             if not self._halny_keeps_the_rules():
                 return self._halny_find_in_own_way(request)
             table = self._halny_table = _Table(self._halny_rules)
-        if table.only is not None:
-            return table.only._halny_find(request)
+        only = table.only
+        if only is not None:
+            return only._halny_find(request)
         path = request.path
         found = table.literals.get(path)
         if found is not None:
@@ -353,11 +352,10 @@ _Candidate: TypeAlias = "tuple[Rule, PathMatches | None]"
 class _Table:
     """The rules of a router at one moment, prepared for finding."""
 
-    __slots__ = ("_anywhere", "_by_segment", "_others", "literals", "mutation", "only", "version")
+    __slots__ = ("_anywhere", "_by_segment", "_others", "changes", "literals", "only")
 
     def __init__(self, rules: Rules) -> None:
-        self.version = rules.version
-        self.mutation = Rule._halny_mutation
+        self.changes = Rule._halny_changes
         self.only = _only_router(rules)
         self.literals: dict[str, Found] = {}
         self._others: list[Rule] = []

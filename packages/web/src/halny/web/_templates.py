@@ -35,7 +35,6 @@ class Templates(Localization, Security):
     # Loaders that have been made, of each application by the method that made them and the folder. Tests of programs
     # forget them by `clear`; those of an application that is gone go by themselves.
     _template_loaders: ClassVar[_Loaders] = WeakKeyDictionary()
-    _halny_ui: Any
     """What `ui` is, or None until it is used."""
 
     def render(self, template_name: str, **kwargs: Any) -> asyncio.Future[None]:
@@ -247,15 +246,6 @@ class Templates(Localization, Security):
             return cast("str | bytes", active.render(*args, **kwargs))
 
         return render
-
-    def _halny_end_request(self) -> None:
-        """See `Response`; what refers back to the handler is dropped, or only the garbage collector would free it."""
-        try:
-            super()._halny_end_request()
-        finally:
-            if self._halny_ui is not None:
-                self._halny_ui = None
-                vars(self).pop("_active_modules", None)
 
     # URLs
 
