@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 from halny.http import Endpoint, HTTPMessageDelegate, HTTPServerRequest, StreamingEndpoint
 
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from ._application import Application
     from ._handler import RequestHandler
     from ._routing import Router
-    from ._transforms import OutputTransform
-
-
-_NONE: Final[list[OutputTransform]] = []
 
 
 class _Call:
@@ -75,9 +71,9 @@ class _Call:
             if handler_kwargs
             else handler_class(application, request)
         )
-        transforms = [transform(request) for transform in application.transforms] if application.transforms else _NONE
+        transforms = [transform(request) for transform in application.transforms]
         if handler_class._execute is not ORIGINAL_EXECUTE:
-            executed: Any = handler._execute([*transforms], *self.path_args, **self.path_kwargs)
+            executed: Any = handler._execute(transforms, *self.path_args, **self.path_kwargs)
             return executed if executed is None or asyncio.iscoroutine(executed) else _wait(executed)
         return handler._halny_start(transforms, self.path_args, self.path_kwargs)
 

@@ -76,7 +76,7 @@ class Execution(Errors, Security):
     def _halny_start(
         self, transforms: list[OutputTransform], args: list[bytes | None], kwargs: dict[str, bytes | None]
     ) -> Coroutine[Any, Any, None] | None:
-        """Run the request as far as it goes without waiting; where `_execute` is replaced, that is called instead.
+        """Run the request as far as it goes without waiting.
 
         Args:
             transforms: what changes the output.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
 from hashlib import sha1 as _sha1
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -162,9 +161,14 @@ class Response(ResponseHead):
         self._halny_conclude()
 
     def _halny_respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
-        connection = self._halny_connection()
-        respond = connection.respond if hasattr(connection, "respond") else _in_parts(connection)
-        respond(code, reason, headers, body)
+        connection = self.request.connection
+        assert connection is not None
+        try:
+            respond = connection.respond
+        except AttributeError:  # a program's connection, which only knows how to send a response in parts
+            HTTPConnection.respond(connection, code, reason, headers, body)
+        else:
+            respond(code, reason, headers, body)
 
     def _halny_conclude(self) -> None:
         """The response is handed over: log it and end the request."""
@@ -199,17 +203,8 @@ class Response(ResponseHead):
         body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         status = self._status_code
         request = self.request
-        connection = request.connection
-        assert connection is not None
-        respond: Callable[[int, str, bytes, bytes], None]
-        try:
-            respond = connection.respond
-        except AttributeError:
-            respond = _in_parts(connection)
-        now = time.time()
-        if not defaults.begin <= now < defaults.end:
-            defaults.renew(now)
-        head = defaults.heads[self._halny_content_type]
+        respond = self._halny_respond
+        head = defaults.at(time.time()).heads[self._halny_content_type]
         if status == 200 and (request.method == "GET" or request.method == "HEAD"):
             digest = _sha1(body, usedforsecurity=False).hexdigest()
             if request.is_conditional and self._halny_matches_etag(f'"{digest}"'):
@@ -233,11 +228,7 @@ class Response(ResponseHead):
                 self._halny_require_no_body(b"".join(self._write_buffer))
                 self._halny_clear_content_headers()
             elif "Content-Length" not in self._headers:
-                length = str(sum(map(len, self._write_buffer)))
-                if type(self).set_header is _SET_HEADER:
-                    self._headers["Content-Length"] = length
-                else:
-                    self.set_header("Content-Length", length)
+                self.set_header("Content-Length", sum(map(len, self._write_buffer)))
             if type(self).flush is _FLUSH:
                 self._halny_finish_whole()
                 return None
@@ -352,11 +343,6 @@ _COMPUTE_ETAG: Final = Response.compute_etag
 _SET_ETAG_HEADER: Final = Response.set_etag_header
 _CHECK_ETAG_HEADER: Final = Response.check_etag_header
 _SET_HEADER: Final = Response.set_header
-
-
-def _in_parts(connection: HTTPConnection) -> Callable[[int, str, HTTPHeaders | bytes, bytes], None]:
-    """Return what sends a whole response by a program's connection that only knows how to send it in parts."""
-    return partial(HTTPConnection.respond, connection)
 
 
 @final

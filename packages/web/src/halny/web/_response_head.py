@@ -47,11 +47,10 @@ class Defaults:
     def at(self, now: float) -> Defaults:
         """Return the defaults of this second."""
         if not self.begin <= now < self.end:
-            self.renew(now)
+            self._renew(now)
         return self
 
-    def renew(self, now: float) -> None:
-        """Make the defaults of another second."""
+    def _renew(self, now: float) -> None:
         second = int(now)
         self.date = date = format_timestamp(second)
         self.heads = {kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {date}\r\n" for kind in (HTML, JSON)}
