@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from halny.http import HTTPConnection, HTTPOutputError, ResponseStartLine, etag_matches, has_body
 from halny.template.escape import json_encode, utf8
 
-from ._response_head import JSON, ResponseHead, defaults
+from ._response_head import JSON, ResponseHead, defaults_at
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -164,11 +164,12 @@ class Response(ResponseHead):
         connection = self.request.connection
         assert connection is not None
         try:
-            respond = connection.respond
-        except AttributeError:  # a program's connection, which only knows how to send a response in parts
+            connection.respond(code, reason, headers, body)
+        except AttributeError:
+            if hasattr(connection, "respond"):
+                raise
+            # A program's connection, which only knows how to send a response in parts.
             HTTPConnection.respond(connection, code, reason, headers, body)
-        else:
-            respond(code, reason, headers, body)
 
     def _halny_conclude(self) -> None:
         """The response is handed over: log it and end the request."""
@@ -203,22 +204,21 @@ class Response(ResponseHead):
         body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         status = self._status_code
         request = self.request
-        respond = self._halny_respond
-        head = defaults.at(time.time()).heads[self._halny_content_type]
+        head = defaults_at(time.time()).heads[self._halny_content_type]
         if status == 200 and (request.method == "GET" or request.method == "HEAD"):
             digest = _sha1(body, usedforsecurity=False).hexdigest()
             if request.is_conditional and self._halny_matches_etag(f'"{digest}"'):
                 self._status_code, self._reason = 304, "Not Modified"
-                respond(304, "Not Modified", self._halny_bare_head(f'Etag: "{digest}"\r\n'), b"")
+                self._halny_respond(304, "Not Modified", self._halny_bare_head(f'Etag: "{digest}"\r\n'), b"")
                 return
             head = f'{head}Etag: "{digest}"\r\nContent-Length: {len(body)}\r\n'
         elif status in (204, 304) or 100 <= status < 200:
             self._halny_require_no_body(body)
-            respond(status, self._reason, self._halny_bare_head(""), b"")
+            self._halny_respond(status, self._reason, self._halny_bare_head(""), b"")
             return
         else:
             head = f"{head}Content-Length: {len(body)}\r\n"
-        respond(status, self._reason, head.encode(), body)
+        self._halny_respond(status, self._reason, head.encode(), body)
 
     def _halny_finish_in_parts(self) -> asyncio.Future[None] | None:
         if not self._headers_written:

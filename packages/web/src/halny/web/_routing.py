@@ -198,7 +198,7 @@ class RuleRouter(Router):
     @rules.setter
     def rules(self, rules: Iterable[Rule]) -> None:
         self._halny_rules = Rules(rules)
-        self._halny_table = None
+        Rule._halny_changes += 1
 
     def add_rules(self, rules: RuleList) -> None:
         """Add rules after those that are there.
@@ -281,10 +281,7 @@ class RuleRouter(Router):
         if table is None or table.changes != Rule._halny_changes:
             if not self._halny_keeps_the_rules():
                 return self._halny_find_in_own_way(request)
-            table = self._halny_table = _Table(self._halny_rules)
-        only = table.only
-        if only is not None:
-            return only._halny_find(request)
+            table = self._halny_table = self._halny_make_table()
         path = request.path
         found = table.literals.get(path)
         if found is not None:
@@ -297,10 +294,17 @@ class RuleRouter(Router):
                 continue
             params = rule.matcher.match(request)
             if params is not None:
-                found = self._halny_found(rule, params, request)
+                found = table.router._halny_found(rule, params, request)
                 if found is not None:
                     return found
         return None
+
+    def _halny_make_table(self) -> _Table:
+        """Return the table that finds what this router finds: where all goes to another router, that one's own."""
+        only = _only_router(self._halny_rules)
+        if only is not None and only._halny_keeps_the_rules():
+            return only._halny_make_table()
+        return _Table(self, self._halny_rules)
 
     def _halny_find_in_own_way(self, request: HTTPServerRequest) -> Found | None:
         """Find what a subclass finds by its own rules."""
@@ -352,11 +356,11 @@ _Candidate: TypeAlias = "tuple[Rule, PathMatches | None]"
 class _Table:
     """The rules of a router at one moment, prepared for finding."""
 
-    __slots__ = ("_anywhere", "_by_segment", "_others", "changes", "literals", "only")
+    __slots__ = ("_anywhere", "_by_segment", "_others", "changes", "literals", "router")
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, router: RuleRouter, rules: Rules) -> None:
+        self.router = router
         self.changes = Rule._halny_changes
-        self.only = _only_router(rules)
         self.literals: dict[str, Found] = {}
         self._others: list[Rule] = []
         for rule in rules:
