@@ -79,22 +79,21 @@ class HeadReader:
         # On every request's way, so in one piece.
         if len(head) > self._small:
             self._check_size(head)
-        space = head.find(b" ")
-        place = head.find(b" ", space + 1) + 1
-        if not place:
-            raise refused_line(head)
-        method, target = head[:space], head[space + 1 : place - 1]
-        usual = head.startswith(_USUAL_BEGINNING, place)
+        try:
+            method, target, rest = head.split(b" ", 2)
+        except ValueError:
+            raise refused_line(head) from None
+        usual = rest.startswith(_USUAL_BEGINNING)
         host: str | None
         if usual:
-            end = head.find(b"\r", place + 16)
-            raw_host = head[place + 16 : end]
+            end = rest.find(b"\r", 16)
+            raw_host = rest[16:end]
             host = self._hosts.get(raw_host) or self._read_host(raw_host)
-            fields = find_unusual(head, end)
+            fields = find_unusual(rest, end)
             version = "HTTP/1.1"
             usual = not fields
         else:
-            version, fields, host = self._read_unusual(head, place)
+            version, fields, host = self._read_unusual(head, rest)
         # By their codes, for to look for bytes in bytes takes ten times as long: no "/" in front, "#", or LF.
         if not target or target[0] != 47 or 35 in target or 10 in target:
             target, host = origin_form(method, target, host)
@@ -147,13 +146,12 @@ class HeadReader:
         self._parser = httptools.HttpRequestParser(self._whole_message)
         check_alone(httptools.HttpRequestParser, head)
 
-    def _read_unusual(self, head: bytes, place: int) -> tuple[str, list[tuple[bytes, bytes]], str | None]:
-        """Returns the version, which is at `place`, the fields that decide, and the host: of a rarer kind of head."""
-        version = _VERSIONS.get(head[place : place + 10], "")
+    def _read_unusual(self, head: bytes, rest: bytes) -> tuple[str, list[tuple[bytes, bytes]], str | None]:
+        """Returns the version, which `rest` begins with, the fields that decide, and the host: of a rarer head."""
+        version = _VERSIONS.get(rest[:10], "")
         if not version:
             raise refused_line(head)
-        end = place + 8
-        fields = find_unusual(head, end) if version == "HTTP/1.1" else find_deciding(head, end)
+        fields = find_unusual(rest, 8) if version == "HTTP/1.1" else find_deciding(rest, 8)
         return version, fields, self._take_host(fields, version)
 
     def _take_host(self, fields: list[tuple[bytes, bytes]], version: str) -> str | None:

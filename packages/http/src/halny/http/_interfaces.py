@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from ._headers import HTTPHeaders
     from ._request import HTTPServerRequest, RequestStartLine, ResponseStartLine
 
+    _Interface = ABC
+else:
+    # An object of a class of `ABCMeta` takes twice as long to make, and these are made for every request. So what is
+    # not defined is seen by type checkers beforehand, and else when it is called.
+    _Interface = object
 
-class HTTPConnection(ABC):
+
+class HTTPConnection(_Interface):
     """Takes the response to one request."""
 
     __slots__ = ()
@@ -47,6 +53,7 @@ class HTTPConnection(ABC):
         Raises:
             HTTPOutputError: a response was written already, or its framing headers contradict each other.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def write(self, chunk: bytes) -> Awaitable[None]:
@@ -61,6 +68,7 @@ class HTTPConnection(ABC):
         Raises:
             HTTPOutputError: there is no head yet, or more is written than `Content-Length` said.
         """
+        raise NotImplementedError
 
     def send_file(self, file: int, offset: int, count: int) -> Awaitable[None] | None:
         """Write a part of the body that is in a file, without a copy of it in this process.
@@ -88,6 +96,7 @@ class HTTPConnection(ABC):
         Raises:
             HTTPOutputError: less was written than `Content-Length` said.
         """
+        raise NotImplementedError
 
     def respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
         """Send a whole response: what `write_headers` and `finish` do, in one.
@@ -160,7 +169,7 @@ class HTTPServerConnectionDelegate:
         """
 
 
-class Endpoint(ABC):
+class Endpoint(_Interface):
     """Answers one request."""
 
     __slots__ = ()
@@ -176,8 +185,9 @@ class Endpoint(ABC):
 
         The request is over when its connection's `finish` or `respond` was called, which may be later than this.
         """
+        raise NotImplementedError
 
-    def on_connection_close(self) -> None:  # noqa: B027 - most endpoints need not know
+    def on_connection_close(self) -> None:
         """The peer went away before the response was finished. Called once at most, in the request's context."""
 
 
@@ -195,14 +205,17 @@ class StreamingEndpoint(Endpoint):
     @abstractmethod
     def wait_for_body(self) -> Awaitable[None] | None:
         """Return what ends when the body may come. `100 Continue` is sent then, where the peer waits for it."""
+        raise NotImplementedError
 
     @abstractmethod
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Take a part of the body; the next one waits for the awaitable, if one is returned."""
+        raise NotImplementedError
 
     @abstractmethod
     def body_complete(self) -> None:
         """The body is complete. Not called where the request has none: see above."""
+        raise NotImplementedError
 
 
 class EndpointSource(ABC):

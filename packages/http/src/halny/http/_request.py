@@ -362,11 +362,7 @@ class ReceivedRequest(HTTPServerRequest):
     def __init__(self, method: str, uri: str, head: bytes, host: str | None) -> None:
         self.method = method
         self.uri = uri
-        mark = uri.find("?")
-        if mark < 0:
-            self.path, self.query = uri, ""
-        else:
-            self.path, self.query = uri[:mark], uri[mark + 1 :]
+        self.path, _, self.query = uri.partition("?")
         self.version = "HTTP/1.1"
         self.host = host or "127.0.0.1"
         self.body = b""

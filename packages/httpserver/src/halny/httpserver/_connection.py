@@ -66,11 +66,6 @@ LARGE_BODY: Final = 32 * 1024
 class RequestConnection(HTTPConnection):
     """Takes the response to one HTTP/1.1 request."""
 
-    __slots__ = (
-        "_close_callback", "_framing", "_left", "_may_stay", "_protocol", "_state", "_version", "keep_alive",
-        "may_be_followed", "method",
-    )  # fmt: skip
-
     keep_alive: bool
     """Whether the connection stays open after this response."""
     may_be_followed: bool

@@ -220,7 +220,7 @@ class HTTPProtocol(RunningConnection):
                 return  # it was answered while its endpoint was looked for
             if not has_body:
                 # As `_run` does it; on everybody's way.
-                coroutine = context.run(endpoint.run)
+                coroutine = context.run(type(endpoint).run, endpoint)
                 if coroutine is not None:
                     self._start(coroutine, context, request, answer)
             elif isinstance(endpoint, StreamingEndpoint):

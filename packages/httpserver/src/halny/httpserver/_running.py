@@ -45,7 +45,7 @@ class RunningConnection(ConnectionEnds):
         assert context is not None
         assert answer is not None
         try:
-            coroutine = context.run(endpoint.run)
+            coroutine = context.run(type(endpoint).run, endpoint)
             if coroutine is not None:
                 self._start(coroutine, context, request, answer)
         except HTTPInputError as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from halny.http import Endpoint, HTTPMessageDelegate, HTTPServerRequest, StreamingEndpoint
 
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
     from ._application import Application
     from ._handler import RequestHandler
     from ._routing import Router
+    from ._transforms import OutputTransform
+
+_NO_TRANSFORMS: Final[list[OutputTransform]] = []
 
 
 class _Call:
     """A handler class and what it is to be called with."""
-
-    __slots__ = (
-        "application", "handler", "handler_class", "handler_kwargs", "max_body_size", "path_args", "path_kwargs",
-        "request",
-    )  # fmt: skip
 
     max_body_size: int | None
     """How many bytes of body the request may have, or None for the server's own limit."""
@@ -71,9 +69,10 @@ class _Call:
             if handler_kwargs
             else handler_class(application, request)
         )
-        transforms = [transform(request) for transform in application.transforms]
+        kinds = application.transforms
+        transforms = [kind(request) for kind in kinds] if kinds else _NO_TRANSFORMS
         if handler_class._execute is not ORIGINAL_EXECUTE:
-            executed: Any = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+            executed: Any = handler._execute(list(transforms), *self.path_args, **self.path_kwargs)
             return executed if executed is None or asyncio.iscoroutine(executed) else _wait(executed)
         return handler._halny_start(transforms, self.path_args, self.path_kwargs)
 
@@ -109,14 +108,10 @@ async def _wait_for(handler: RequestHandler, taken: Awaitable[None]) -> None:
 class HandlerEndpoint(_Call, Endpoint):
     """Runs a handler on a whole message."""
 
-    __slots__ = ()
-
 
 @final
 class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
     """Runs a handler that takes its request's body in a stream."""
-
-    __slots__ = ()
 
     def wait_for_body(self) -> Awaitable[None] | None:
         """See `StreamingEndpoint.wait_for_body`."""
@@ -136,8 +131,6 @@ class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
 @final
 class HandlerDelegate(_Call, HTTPMessageDelegate):
     """Runs a handler in the delegate way."""
-
-    __slots__ = ("_context", "_pieces", "_tasks")
 
     def __init__(self, *args: Any) -> None:
         _Call.__init__(self, *args)

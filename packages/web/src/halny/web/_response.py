@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from halny.http import HTTPConnection, HTTPOutputError, ResponseStartLine, etag_matches, has_body
 from halny.template.escape import json_encode, utf8
 
-from ._response_head import JSON, ResponseHead, defaults_at
+from ._response_head import JSON, ResponseHead, defaults
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -136,6 +136,7 @@ class Response(ResponseHead):
         if chunk is not None:
             self.write(chunk)
         future: asyncio.Future[None] | None = None
+        now = time.time()
         cls = type(self)
         # Has nothing come between the defaults and the response: neither the handler, nor its class, nor a patch?
         if (
@@ -149,16 +150,16 @@ class Response(ResponseHead):
             and cls.check_etag_header is _CHECK_ETAG_HEADER
             and cls.set_header is _SET_HEADER
         ):
-            self._halny_finish_at_once()
+            self._halny_finish_at_once(now)
         else:
             future = self._halny_finish_in_parts()
-        self._halny_conclude()
+        self._halny_conclude(now)
         return _done() if future is None else future
 
     def _halny_finish_with(self, head: bytes, body: bytes) -> None:
         """Send a whole response whose head is made already, and end the request."""
         self._halny_respond(self._status_code, self._reason, head, body)
-        self._halny_conclude()
+        self._halny_conclude(time.time())
 
     def _halny_respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
         connection = self.request.connection
@@ -171,10 +172,10 @@ class Response(ResponseHead):
             # A program's connection, which only knows how to send a response in parts.
             HTTPConnection.respond(connection, code, reason, headers, body)
 
-    def _halny_conclude(self) -> None:
+    def _halny_conclude(self, now: float) -> None:
         """The response is handed over: log it and end the request."""
         self._finished = self._headers_written = True
-        self.request._finish_time = time.time()  # pyright: ignore[reportPrivateUsage] - on everybody's way
+        self.request._finish_time = now  # pyright: ignore[reportPrivateUsage] - on everybody's way
         try:
             self._log()
         finally:
@@ -198,13 +199,15 @@ class Response(ResponseHead):
         self._finished = True
         return detach()
 
-    def _halny_finish_at_once(self) -> None:
+    def _halny_finish_at_once(self, now: float) -> None:
         """Send a response that has nothing but the defaults."""
         buffer = self._write_buffer
         body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         status = self._status_code
         request = self.request
-        head = defaults_at(time.time()).heads[self._halny_content_type]
+        if not defaults.begin <= now < defaults.end:
+            defaults.renew(now)
+        head = defaults.heads[self._halny_content_type]
         if status == 200 and (request.method == "GET" or request.method == "HEAD"):
             digest = _sha1(body, usedforsecurity=False).hexdigest()
             if request.is_conditional and self._halny_matches_etag(f'"{digest}"'):
@@ -352,7 +355,8 @@ class _Done:
     def __init__(self) -> None:
         self._last: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
 
-    def __call__(self) -> asyncio.Future[None]:
+    def get(self) -> asyncio.Future[None]:
+        """Return it."""
         loop = asyncio.get_running_loop()
         last = self._last  # read once: another thread's loop may change it
         if last is not None and last[0] is loop:
@@ -363,7 +367,7 @@ class _Done:
         return future
 
 
-_done: Final = _Done()
+_done: Final = _Done().get
 
 
 def _as_future(awaitable: Awaitable[None]) -> asyncio.Future[None]:

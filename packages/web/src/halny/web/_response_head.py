@@ -44,21 +44,22 @@ class Defaults:
         self.date = ""
         self.heads: dict[str, str] = {}
 
-    def at(self, now: float) -> Defaults:
-        """Return the defaults of this second."""
+    def date_at(self, now: float) -> str:
+        """Return the value of the `Date` header."""
         if not self.begin <= now < self.end:
-            self._renew(now)
-        return self
+            self.renew(now)
+        return self.date
 
-    def _renew(self, now: float) -> None:
+    def renew(self, now: float) -> None:
+        """Make the defaults of the second in which `now` is; to be called when it is not between `begin` and `end`."""
         second = int(now)
         self.date = date = format_timestamp(second)
         self.heads = {kind: f"Server: {SERVER}\r\nContent-Type: {kind}\r\nDate: {date}\r\n" for kind in (HTML, JSON)}
         self.begin, self.end = float(second), second + 1.0  # last, for the loops of other threads
 
 
-defaults_at: Final = Defaults().at
-"""Returns this process's defaults. Bound here, for a name that is imported is not called as a method is."""
+defaults: Final = Defaults()
+"""The defaults of this process."""
 
 
 class ResponseHead(HandlerBase):
@@ -89,7 +90,7 @@ class ResponseHead(HandlerBase):
     def _headers(self) -> HTTPHeaders:
         headers = self._halny_header_fields
         if headers is None:
-            date = defaults_at(time.time()).date
+            date = defaults.date_at(time.time())
             headers = self._halny_header_fields = HTTPHeaders.from_values(
                 {"Server": [SERVER], "Content-Type": [self._halny_content_type], "Date": [date]}
             )
@@ -185,10 +186,10 @@ class ResponseHead(HandlerBase):
 
     def _halny_typed_head(self, content_type: str) -> bytes:
         """Return the headers that every response with a body begins with."""
-        return f"Server: {SERVER}\r\nContent-Type: {content_type}\r\nDate: {defaults_at(time.time()).date}\r\n".encode()
+        return f"Server: {SERVER}\r\nContent-Type: {content_type}\r\nDate: {defaults.date_at(time.time())}\r\n".encode()
 
     def _halny_bare_head(self, extra: str) -> bytes:
-        return f"Server: {SERVER}\r\nDate: {defaults_at(time.time()).date}\r\n{extra}".encode("ascii")
+        return f"Server: {SERVER}\r\nDate: {defaults.date_at(time.time())}\r\n{extra}".encode("ascii")
 
     def _halny_add_cookies(self) -> None:
         cookies = self._halny_cookies

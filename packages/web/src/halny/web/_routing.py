@@ -186,6 +186,7 @@ class RuleRouter(Router):
     """
 
     def __init__(self, rules: RuleList | None = None) -> None:
+        self._halny_table: _Table | None = None
         self._halny_rules = Rules()
         if rules:
             self.add_rules(rules)
@@ -332,7 +333,6 @@ class RuleRouter(Router):
         )
 
     _halny_usual_target_delegate = get_target_delegate
-    _halny_table: _Table | None = None
 
 
 _FIND_HANDLER: Final = RuleRouter.find_handler
