@@ -192,6 +192,9 @@ class Recording(StreamingEndpoint):
     def body_complete(self) -> None:
         self.calls.append("complete")
 
+    def body_dropped(self) -> None:
+        self.calls.append("dropped")
+
     def on_connection_close(self) -> None:
         self.calls.append("closed")
 
@@ -221,8 +224,9 @@ def test_a_wrapper_hands_everything_on_to_a_streaming_endpoint() -> None:
     assert isinstance(endpoint.wait_for_body(), Done)
     assert isinstance(endpoint.data_received(b"part"), Done)
     endpoint.body_complete()
+    endpoint.body_dropped()
     endpoint.on_connection_close()
-    assert inner.calls == ["run", "wait", b"PART", "complete", "closed"]
+    assert inner.calls == ["run", "wait", b"PART", "complete", "dropped", "closed"]
     endpoint.max_body_size = 9  # type: ignore[misc]  # as a server does when the application asks for it
 
 

@@ -79,6 +79,9 @@ class _Streaming(StreamingEndpoint):
         if not self.source.answers:
             self.answer()
 
+    def body_dropped(self) -> None:
+        self.source.events.append("dropped")
+
     def on_connection_close(self) -> None:
         self.source.events.append("closed")
 

@@ -45,8 +45,10 @@ class Told(HTTPServerConnectionDelegate):
         self.waits = waits
         self.events: list[str] = []
         self.streams: list[Any] = []
+        self.connections: list[HTTPConnection] = []
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        self.connections.append(request_conn)
         return _Message(self, request_conn)
 
 
@@ -132,6 +134,20 @@ async def test_a_delegate_that_answers_before_the_body_has_come_is_told_of_the_e
         assert await client.rest() == b""
         await server.until(lambda: "closed" in told.events)
     assert told.events == expected
+
+
+async def test_a_delegate_whose_request_somebody_else_answers_is_told_of_the_end() -> None:
+    told = Told("data", "wait")
+    async with serving(told) as server, await server.connect() as client:
+        client.send(head("POST", "/", "Content-Length: 6") + b"abc")
+        await server.until(lambda: "data" in told.events)
+        (connection,) = told.connections
+        connection.respond(200, "OK", b"Content-Length: 0\r\n", b"")
+        assert (await client.response()).status == 200
+        await server.until(lambda: not server.settings.tasks)
+        assert told.events == ["head", "data", "closed"]
+        assert await client.rest() == b""
+    assert told.events == ["head", "data", "closed"]
 
 
 async def test_a_delegate_that_takes_the_connection_over_is_told_no_more() -> None:

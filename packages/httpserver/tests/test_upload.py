@@ -114,6 +114,19 @@ async def test_an_early_answer_ends_the_connection(answers: int) -> None:
     assert source.events.count("run") == 1
 
 
+@pytest.mark.parametrize("waits", [False, True])
+async def test_an_endpoint_is_told_that_it_gets_no_more_once_it_has_answered(waits: bool) -> None:
+    source = StreamingSource(answers=1, waits=waits)
+    async with serving(source) as server, await server.connect() as client:
+        client.send(head("POST", "/", "Content-Length: 6") + b"abc")
+        assert (await client.response()).status == 200
+        if waits:
+            assert source.events == ["run"]  # what it has begun with its part comes first
+        source.release.set()
+        await server.until(lambda: len(source.events) > 1 and not server.settings.tasks)
+    assert source.events == ["run", "dropped"]
+
+
 async def test_a_client_that_leaves_within_the_body(expect_log: ExpectLog) -> None:
     source = StreamingSource()
     async with serving(source) as server:

@@ -197,7 +197,8 @@ class StreamingEndpoint(Endpoint):
     Where the request has no body, which `request.has_body` tells, `run` is all that is called: it has to answer then,
     or nobody will. Where it has one, `wait_for_body` comes after `run`, then `data_received` for each part, none of
     them empty, and `body_complete`; a chunked body may be empty, and then has no parts. None of them is called any
-    more once the response is finished, or the connection is gone, or taken over.
+    more once the response is finished, or the connection is gone, or taken over; in the first case `body_dropped` is
+    the last call, in the second `on_connection_close`.
     """
 
     __slots__ = ()
@@ -216,6 +217,12 @@ class StreamingEndpoint(Endpoint):
     def body_complete(self) -> None:
         """The body is complete. Not called where the request has none: see above."""
         raise NotImplementedError
+
+    def body_dropped(self) -> None:
+        """The response is finished, by whomever, and the rest of the body will not be read.
+
+        What `wait_for_body` or `data_received` have returned has ended by now.
+        """
 
 
 class EndpointSource(ABC):
@@ -242,8 +249,9 @@ class EndpointWrapper(Endpoint):
 
         source = wrap_endpoints(application.endpoint_source(), Counted)
 
-    The limit of the body is the other one's. So are `wait_for_body`, `data_received` and `body_complete`, which are
-    called where the other one is a `StreamingEndpoint`: `wrap_endpoints` sees to that, so this class suits both kinds.
+    The limit of the body is the other one's. So are `wait_for_body`, `data_received`, `body_complete` and
+    `body_dropped`, which are called where the other one is a `StreamingEndpoint`: `wrap_endpoints` sees to that, so
+    this class suits both kinds.
 
     Args:
         request: the request.
@@ -278,6 +286,10 @@ class EndpointWrapper(Endpoint):
     def body_complete(self) -> None:
         """See `StreamingEndpoint.body_complete`."""
         self._streaming.body_complete()
+
+    def body_dropped(self) -> None:
+        """See `StreamingEndpoint.body_dropped`."""
+        self._streaming.body_dropped()
 
     @property
     def _streaming(self) -> StreamingEndpoint:
@@ -314,6 +326,9 @@ class _StreamingWrapper(StreamingEndpoint):
 
     def body_complete(self) -> None:
         self._wrapper.body_complete()
+
+    def body_dropped(self) -> None:
+        self._wrapper.body_dropped()
 
 
 @final

@@ -316,6 +316,8 @@ class HTTPProtocol(RunningConnection):
             return
         if self._body_due or not answer.keep_alive:
             # Of a body that nobody wants the rest is not waited for: the connection ends with this response.
+            if self._upload is not None:
+                self._upload.is_answered = True
             self._end(linger=self._body_due or bool(self._held) or self._ahead is not None or answer.may_be_followed)
             return
         self._answer = self._request = self._endpoint = self._context = None

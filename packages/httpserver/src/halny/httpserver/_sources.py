@@ -195,6 +195,9 @@ class DelegateEndpoint(StreamingEndpoint):
     def body_complete(self) -> None:
         self._finish()
 
+    def body_dropped(self) -> None:
+        self.on_connection_close()
+
     def on_connection_close(self) -> None:
         if self._is_told_of_close:
             return

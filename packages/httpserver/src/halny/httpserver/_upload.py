@@ -45,8 +45,11 @@ class Upload:
         "_taken",
         "_waiter",
         "body",
+        "is_answered",
     )
 
+    is_answered: bool
+    """Whether the response is finished before the body was."""
     body: Body | None
     """Reads the body, once the endpoint wants it."""
 
@@ -63,6 +66,7 @@ class Upload:
         self._taken: Awaitable[None] | None = None
         self._error: BaseException | None = None
         self._stopped = False
+        self.is_answered = False
         self.body = None
 
     @property
@@ -94,8 +98,12 @@ class Upload:
         ready = self._endpoint.wait_for_body()
         if ready is not None:
             await ready
-        if self._stopped:
-            return
+        if not self._stopped:
+            await self._hand_all_over()
+        if self.is_answered:
+            self._endpoint.body_dropped()
+
+    async def _hand_all_over(self) -> None:
         try:
             body = self.body = self._protocol.read_body(self._endpoint, self._request)
             if self._request.expect_continue and not self._held:
