@@ -161,6 +161,15 @@ def test_arguments() -> None:
     assert request.query_arguments["c"] == [b"d", b"e"]
 
 
+def test_arguments_do_not_follow_what_is_done_to_those_of_the_query() -> None:
+    request = received()
+    request.query_arguments["c"].append(b"x")
+    request.query_arguments["y"] = [b"z"]
+    assert request.find_argument("c") == [b"d", b"e"]
+    assert request.find_argument("y") == []
+    assert request.arguments == {"c": [b"d", b"e"], "f": [b""]}
+
+
 @pytest.mark.parametrize(
     "content_type", ["application/x-www-form-urlencoded", "Application/X-WWW-Form-URLencoded; a=b"]
 )

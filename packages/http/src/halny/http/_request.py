@@ -195,9 +195,14 @@ class HTTPServerRequest:
         return split_host_and_port(self.host.lower())[0]
 
     @made_once
-    def query_arguments(self) -> dict[str, list[bytes]]:
-        """The arguments in the query, percent-decoded, by name."""
+    def _sent_arguments(self) -> dict[str, list[bytes]]:
+        """The arguments in the query, which nobody changes."""
         return parse_arguments(self.query) if self.query else {}
+
+    @made_once
+    def query_arguments(self) -> dict[str, list[bytes]]:
+        """The arguments in the query, percent-decoded, by name: a copy, made when it is first asked for."""
+        return {name: list(values) for name, values in self._sent_arguments.items()}
 
     @property
     def body_arguments(self) -> dict[str, list[bytes]]:
@@ -215,7 +220,7 @@ class HTTPServerRequest:
         """The arguments of the query and of the body, by name: a copy, made when it is first asked for."""
         merged = self._arguments
         if merged is None:
-            merged = self._arguments = {name: list(values) for name, values in self.query_arguments.items()}
+            merged = self._arguments = {name: list(values) for name, values in self._sent_arguments.items()}
             if self._body_arguments:
                 _merge(merged, self._body_arguments)
         return merged
@@ -233,7 +238,7 @@ class HTTPServerRequest:
             name: the argument's name.
         """
         apart = self._arguments is None and self._body_arguments is None
-        return (self.query_arguments if apart else self.arguments).get(name, [])
+        return (self._sent_arguments if apart else self.arguments).get(name, [])
 
     @made_once
     def files(self) -> dict[str, list[HTTPFile]]:
@@ -287,7 +292,7 @@ class HTTPServerRequest:
             HTTPInputError: it has; the peer's fault.
         """
         if "&" in self.query:
-            self.query_arguments  # noqa: B018 - reading it is the check
+            self._sent_arguments  # noqa: B018 - reading it is the check
 
     def parse_body(self) -> None:
         """Read a form's or a multipart body into `body_arguments` and `files`; other bodies are left alone.
