@@ -86,7 +86,10 @@ def _check_can_fork() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise RuntimeError("fork_processes() must be called before the loop runs")
+    raise RuntimeError(
+        "fork_processes() must be called before the loop runs: leave start(n) and fork_processes() outside of"
+        " the coroutine, and call asyncio.run(), or IOLoop.current().start(), after them"
+    )
 
 
 def _start_child(number: int, children: dict[int, int]) -> bool:

@@ -22,6 +22,7 @@ from ._socket import IOStream
 from ._sockets import DEFAULT_BACKLOG, bind_sockets
 from ._ssl import ssl_options_to_context, wrap_connected
 from ._tls import SSLIOStream
+from ._unserved import expect_to_serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -42,6 +43,10 @@ class TCPServer:
     Listening is synchronous: a port that is in use is an error of `listen` itself, before any loop runs, and
     connections that arrive before the loop starts wait in the kernel. With `ssl_options` each connection is a
     `SSLIOStream` whose handshake has begun when `handle_stream` is called.
+
+    Without a running loop a server belongs to the loop of `IOLoop.current()`, which has to be started: `asyncio.run`
+    makes another one, so there the server is started inside the coroutine that it runs. Where the server's loop never
+    ran, the log says so at the end of the process.
     """
 
     def __init__(
@@ -105,9 +110,11 @@ class TCPServer:
         Args:
             sockets: What [`bind_sockets`][halny.iostream.netutil.bind_sockets] returned, for example.
         """
+        sockets = list(sockets)
         for sock in sockets:
             self._sockets[sock.fileno()] = sock
             self._start_serving(sock)
+        expect_to_serve(sockets)
 
     def add_socket(self, socket: socket.socket) -> None:
         """Serves one listening socket; see `add_sockets`.
