@@ -89,8 +89,8 @@ class _CallableEndpoint(Endpoint):
     def run(self) -> Coroutine[Any, Any, None] | None:
         self._request.check_arguments()
         self._request.parse_body()
-        result = self._callback(self._request)
-        return _await(result) if inspect.isawaitable(result) else None
+        result = _as_awaitable(self._callback(self._request), self._callback, self._request)
+        return None if result is None else _await(result)
 
 
 @final
@@ -274,8 +274,8 @@ class CallableDelegate(HTTPMessageDelegate):
         request.body = b"".join(self._pieces)
         request.check_arguments()
         request.parse_body()
-        result = self._callback(request)
-        if inspect.isawaitable(result):
+        result = _as_awaitable(self._callback(request), self._callback, request)
+        if result is not None:
             task = asyncio.ensure_future(result)
             _tasks.add(task)
             task.add_done_callback(self._task_done)
@@ -302,6 +302,19 @@ class CallableDelegate(HTTPMessageDelegate):
         except HTTPOutputError:
             if isinstance(connection, RequestConnection):
                 connection.abort()  # which does nothing to a response that is complete
+
+
+def _as_awaitable(result: object, callback: object, request: HTTPServerRequest) -> Awaitable[object] | None:
+    """Return what a callable returned if it can be awaited. What is meant for the client would never reach it."""
+    if inspect.isawaitable(result):
+        return result
+    has_answered = getattr(request.connection, "state", None) is not ResponseState.EMPTY
+    if isinstance(result, (str, bytes, dict, list, tuple)) and not has_answered:
+        raise TypeError(
+            f"{callback!r} returned {str(result)[:100]!r}, and has not answered: the response is sent by"
+            " request.connection.respond(), and what is returned is None or awaitable"
+        )
+    return None
 
 
 async def _await(result: Awaitable[object]) -> None:
