@@ -134,6 +134,8 @@ GOOD: dict[bytes, Seen] = {
     head(b"GET http://a.example HTTP/1.1"): Seen(),
     head(b"GET http://a.example?b/c HTTP/1.1"): Seen(uri="/?b/c"),
     head(b"GET http://a.example:81/ HTTP/1.1", host=b"Host: a.example:81\r\n"): Seen(host="a.example:81"),
+    head(b"GET http://a.example:80/ HTTP/1.1"): Seen(host="a.example:80"),
+    head(b"GET HTTPS://A.example/ HTTP/1.1", host=b"Host: a.example:443\r\n"): Seen(host="A.example"),
     b"GET http://c.example/ HTTP/1.0\r\n\r\n": Seen(version="HTTP/1.0", host="c.example", keep_alive=False),
 }
 
@@ -192,6 +194,7 @@ BAD: dict[str, tuple[int, bytes]] = {
     "user information, RFC 9110, section 4.2.4": (400, head(b"GET http://u@a.example/ HTTP/1.1")),
     "malformed authority": (400, head(b"GET http://a.example:x/ HTTP/1.1")),
     "absolute form that names another host": (400, head(b"GET http://b.example/ HTTP/1.1")),
+    "absolute form with the other scheme's port": (400, head(b"GET http://a.example:443/ HTTP/1.1")),
     "absolute form that names another port": (400, head(b"GET http://a.example:81/ HTTP/1.1")),
     "absolute form without Host": (400, head(b"GET http://a.example/ HTTP/1.1", host=b"")),
     "CONNECT in origin form": (400, head(b"CONNECT / HTTP/1.1")),

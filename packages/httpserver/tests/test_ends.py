@@ -109,6 +109,16 @@ async def test_closing_the_view_of_the_stream_sends_what_was_answered_and_reads_
     assert asked == ["/", "/before"]
 
 
+@pytest.mark.parametrize("data", [b"", b"\r", b"\r\n", b"\r\n\r\n", b"\r\n\r\n\r\n"])
+async def test_empty_lines_do_not_keep_a_connection(data: bytes) -> None:
+    async with serving() as server, await server.connect() as client:
+        assert await client.is_open()
+        client.send(data)
+        await server.until(lambda: server.connection._held == data)
+        server.look(server.settings.timeouts.idle + 2.0)
+        assert await client.rest() == b""
+
+
 async def test_half_an_empty_line_is_no_request_to_be_waited_for() -> None:
     async with serving() as server, await server.connect() as client:
         assert await client.is_open()

@@ -396,6 +396,9 @@ async def test_interim_responses_come_before_the_final_one() -> None:
     async with serving(serve) as server, await server.connect() as client:
         assert (await client.ask(head())).status == 103
         assert (await client.response()).status == 200
+        hints = await client.ask(head("GET", "/", "Connection: close"))
+        assert (hints.status, hints.headers) == (103, {"link": "</style.css>; rel=preload"})
+        assert (await client.response()).headers["connection"] == "close"
 
 
 async def test_a_response_shorter_than_announced_is_broken_off(expect_log: ExpectLog) -> None:

@@ -160,6 +160,24 @@ async def test_a_delegate_that_takes_the_connection_over_is_told_no_more() -> No
     assert told.events == ["head"]
 
 
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(("action", "expected"), [("detach", ["head"]), ("answer", ["head", "closed"])])
+async def test_a_request_without_a_body_may_be_over_with_its_head(
+    action: str, expected: list[str], waits: bool
+) -> None:
+    told = Told("head", action, waits=waits)
+    async with serving(told) as server, await server.connect() as client:
+        client.send(head())
+        if action == "detach":
+            await server.until(lambda: told.streams)
+            told.streams[0].close()
+            assert await client.rest() == b""
+        else:
+            assert (await client.response()).status == 200
+            await server.until(lambda: not server.settings.tasks)
+    assert told.events == expected
+
+
 async def test_a_peer_that_leaves_while_the_delegate_is_waited_for() -> None:
     release = asyncio.Event()
 

@@ -29,7 +29,8 @@ _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
 """A token of a sane length: the names of methods end up in logs and metrics."""
 
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]")
-_ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]*)([/?].*)?", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(rb"(https?)://([^/?#@]*)([/?].*)?", re.IGNORECASE)
+_DEFAULT_PORTS: Final = {b"http": ":80", b"https": ":443"}
 
 
 def with_known_method(head: bytes, method: bytes) -> bytes:
@@ -57,17 +58,19 @@ def origin_form(method: bytes, target: bytes, host: str | None) -> tuple[bytes, 
         host: what `Host` says, or None where there is none.
 
     Raises:
-        HTTPRefusal: the target has no form that the method allows, or names another host than `Host` does.
+        HTTPRefusal: the target has no form that the method allows, or names another host than `Host` does, which
+            RFC 9112, section 3.2.2 would have ignored: a proxy in front may have gone by either.
     """
     if (target == b"*" and method == b"OPTIONS") or (method == b"CONNECT" and b"\n" not in target):
         return target, host
     absolute = None if b"#" in target else _ABSOLUTE.fullmatch(target)
     if absolute is None:
         raise HTTPRefusal(400, f"malformed target {target[:100]!r}")
-    authority, path = absolute[1].decode("latin-1"), absolute[2] or b""
+    authority, path = absolute[2].decode("latin-1"), absolute[3] or b""
     if not is_valid_host(authority):
         raise HTTPRefusal(400, f"malformed authority in target {target[:100]!r}")
-    if host is not None and host.lower() != authority.lower():
+    port = _DEFAULT_PORTS[absolute[1].lower()]
+    if host is not None and host.lower().removesuffix(port) != authority.lower().removesuffix(port):
         raise HTTPRefusal(400, f"target {target[:100]!r} and Host {host[:100]!r} name different hosts")
     if not path:
         path = b"*" if method == b"OPTIONS" else b"/"

@@ -92,6 +92,7 @@ class Collector:
     def whole(self) -> bytes:
         """Return what was collected."""
         if self._buffer is not None:
+            self._buffer.truncate()  # there may be less than was announced
             return self._buffer.getvalue()  # which is no copy
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 

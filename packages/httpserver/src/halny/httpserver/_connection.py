@@ -122,7 +122,20 @@ class RequestConnection(HTTPConnection):
             self.keep_alive = self._may_stay and keeps_alive
 
     def respond(self, code: int, reason: str, headers: HTTPHeaders | bytes, body: bytes) -> None:
-        """Send a whole response; see `HTTPConnection.respond`. Of a peer that is gone nothing is said."""
+        """Send a whole response; see `HTTPConnection.respond`. Of a peer that is gone nothing is said.
+
+        Args:
+            code: the status code.
+            reason: the reason phrase, checked by the caller.
+            headers: the header fields. As bytes, each line with its CRLF, they are sent as they are, and looked at by
+                nobody: they must carry the right `Content-Length`, and neither `Connection` nor `Transfer-Encoding`.
+                For a peer cuts the stream by what they say.
+            body: the content; left out where the request's method or the status allows none.
+
+        Raises:
+            TypeError: `headers` are neither; the caller's fault.
+            HTTPOutputError: the request was answered already, or the headers are not those of this body.
+        """
         if isinstance(headers, bytes):
             usual = self.keep_alive and self._version == "HTTP/1.1"
             extra = b"\r\n" if usual else connection_line(self._version, keep_alive=self.keep_alive) + b"\r\n"
@@ -146,6 +159,8 @@ class RequestConnection(HTTPConnection):
 
     def _frame_whole(self, code: int, headers: HTTPHeaders, body: bytes) -> tuple[bytes, bytes]:
         """Return the header lines of a whole response, and those that have to be added with the line that ends them."""
+        if not isinstance(headers, HTTPHeaders):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"headers are {headers!r}, expected HTTPHeaders, or bytes with a CRLF behind each line")
         if (
             headers.get("Content-Length") == str(len(body))
             and "Transfer-Encoding" not in headers
@@ -181,7 +196,8 @@ class RequestConnection(HTTPConnection):
         self._require(_EMPTY)
         if 100 <= code < 200 and code != 101:
             # An interim response: the final one is still to come (RFC 9110, section 15.2). HTTP/1.0 knows none.
-            return self._protocol.send_and_wait(b"" if self._version == "HTTP/1.0" else data)
+            interim = status_line(code, reason) + lines + b"\r\n"  # whether the connection stays says the final one
+            return self._protocol.send_and_wait(b"" if self._version == "HTTP/1.0" else interim)
         self._framing = frame.framing
         self._left = frame.length
         if chunk:

@@ -17,7 +17,6 @@ from asyncio import CancelledError
 from typing import TYPE_CHECKING, Final, cast, final
 
 from halny.http import (
-    CONTINUE,
     HeadBuffer,
     HTTPInputError,
     HTTPRefusal,
@@ -93,6 +92,7 @@ class HTTPProtocol(RunningConnection):
                         self._refuse(refusal)
                         return
                 self._state = IDLE
+                self.deadline = self._settings.idle_deadline
             self._read(data)
         elif state is ANSWERING:
             self._hold(data)
@@ -239,11 +239,11 @@ class HTTPProtocol(RunningConnection):
         except HTTPRefusal as refusal:
             self._refuse(refusal)
             return
-        self._collected = Collector(request.content_length)
+        self._collected = Collector(0 if self._coding else request.content_length)
         self._state = BODY
         self.set_body_timeout(answer, self._settings.timeouts.body)
-        if request.expect_continue and self._ahead is None:
-            self.send(CONTINUE)
+        if self._ahead is None:  # else the body has begun without
+            self.ask_for_body(request, answer)
 
     def _continue_body(self, data: bytes) -> bytes:
         """Take what belongs to the body, and return the rest."""

@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from halny.http import HTTPInputError, HTTPOutputError, HTTPRefusal
+from halny.http import CONTINUE, HTTPInputError, HTTPOutputError, HTTPRefusal
 from halny.iostream import StreamClosedError
 
 from ._bodies import body_reader, decoded, take_coding
@@ -114,13 +114,18 @@ class RunningConnection(ConnectionEnds):
         body = body_reader(request, limit, limits)
         return decoded(body, self._coding, limit) if self._coding else body
 
+    def ask_for_body(self, request: HTTPServerRequest, answer: RequestConnection) -> None:
+        """Tell a peer that waits for it to send the body; not within a response (RFC 9110, section 10.1.1)."""
+        if request.expect_continue and answer.state is ResponseState.EMPTY:
+            self.send(CONTINUE)
+
     def _begin_upload(self, endpoint: StreamingEndpoint, request: HTTPServerRequest) -> None:
         answer, context = self._answer, self._context
         if answer is None or context is None or self._state is not State.ANSWERING:
             return  # the endpoint wants no body, and `response_finished` has seen to the connection
         if self._clock is None:
             self.set_body_timeout(answer, self._settings.timeouts.body)
-        upload = self._upload = Upload(self, endpoint, request, context)
+        upload = self._upload = Upload(self, endpoint, request, answer, context)
         self._start(upload.run(), context, request, answer)
 
     @property

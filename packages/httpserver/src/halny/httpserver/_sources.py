@@ -143,13 +143,13 @@ class DelegateEndpoint(StreamingEndpoint):
         except BaseException:
             self.on_connection_close()
             raise
-        if not self._has_body:
+        if self._look_for_end():
+            if taken is not None:  # nobody asks for the body any more, so what the delegate has begun is ended here
+                return self.until_taken(taken)
+        elif not self._has_body:
             if taken is not None:
                 return self._finish_after(taken)
             self._finish()
-        elif self._look_for_end():
-            if taken is not None:  # nobody asks for the body any more, so what the delegate has begun is ended here
-                return self.until_taken(taken)
         elif taken is not None:
             self._headers_taken = _Taking(self, taken)
         return None
@@ -160,7 +160,8 @@ class DelegateEndpoint(StreamingEndpoint):
         except BaseException:
             self.on_connection_close()
             raise
-        self._finish()
+        if not self._look_for_end():
+            self._finish()
 
     def _finish(self) -> None:
         if self._is_told_of_close:

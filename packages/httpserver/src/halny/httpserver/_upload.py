@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, final
 
-from halny.http import CONTINUE, HTTPRefusal
+from halny.http import HTTPRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from halny.http import HTTPServerRequest, StreamingEndpoint
 
     from ._bodies import Body
+    from ._connection import RequestConnection
     from ._running import RunningConnection
 
 
@@ -29,11 +30,13 @@ class Upload:
     Args:
         protocol: the connection that it comes from.
         endpoint: takes it.
-        head: announces it.
+        request: announces it.
+        answer: takes the response.
         context: the request's context.
     """
 
     __slots__ = (
+        "_answer",
         "_context",
         "_endpoint",
         "_error",
@@ -54,11 +57,17 @@ class Upload:
     """Reads the body, once the endpoint wants it."""
 
     def __init__(
-        self, protocol: RunningConnection, endpoint: StreamingEndpoint, request: HTTPServerRequest, context: Context
+        self,
+        protocol: RunningConnection,
+        endpoint: StreamingEndpoint,
+        request: HTTPServerRequest,
+        answer: RequestConnection,
+        context: Context,
     ) -> None:
         self._protocol = protocol
         self._endpoint = endpoint
         self._request = request
+        self._answer = answer
         self._context = context
         self._held = b""
         self._waiter: asyncio.Future[None] | None = None
@@ -106,8 +115,8 @@ class Upload:
     async def _hand_all_over(self) -> None:
         try:
             body = self.body = self._protocol.read_body(self._endpoint, self._request)
-            if self._request.expect_continue and not self._held:
-                self._protocol.send(CONTINUE)
+            if not self._held:  # else the body has begun without
+                self._protocol.ask_for_body(self._request, self._answer)
             # What the endpoint has begun with is waited for even when nobody wants more: it may be a coroutine.
             while self._taken is not None or not (self._stopped or self._is_done(body)):
                 await self._go_on(body)
