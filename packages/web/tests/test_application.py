@@ -137,6 +137,13 @@ async def test_default_handlers(kind: type[Application]) -> None:
         assert (await server.ask("POST", "/x", body=b"12345")).text == "5"
 
 
+@WAYS
+@pytest.mark.parametrize("value", [None, False, "", 0])
+async def test_no_default_handler(kind: type[Application], value: object) -> None:
+    async with serving(kind(default_handler_class=value)) as server:
+        assert (await server.get("/")).status == 404
+
+
 # Logs
 
 
@@ -255,6 +262,16 @@ def test_what_debug_means() -> None:
     }  # fmt: skip
     assert Application(debug=True, autoreload=False, serve_traceback=False).settings["serve_traceback"] is False
     assert Application(debug=False).settings == {"debug": False}
+
+
+def test_a_missing_static_path_is_told_in_debug_mode(static: Path, expect_log: ExpectLog) -> None:
+    missing = static / "missing"
+    with expect_log("halny.application", f"^there is no directory '{missing}', which", logging.WARNING, count=1):
+        Application(debug=True, autoreload=False, static_path=str(missing))
+    with expect_log("halny.application", "there is no directory", logging.WARNING, count=1):
+        Application(debug=True, autoreload=False, static_path=static / "a.txt")
+    Application(debug=True, autoreload=False, static_path=static)
+    Application(static_path=str(missing))
 
 
 async def test_tracebacks_in_debug_mode(expect_log: ExpectLog) -> None:

@@ -313,6 +313,17 @@ async def test_settings_that_are_missing(settings: dict[str, Any], expect_log: E
         assert (await ask(lambda self: self.set_signed_cookie("a", "b"), **settings)).status == 500
 
 
+async def test_a_secret_that_is_none_is_told_without_its_value(expect_log: ExpectLog) -> None:
+    with expect_log("halny.application", "uncaught exception", count=1) as records:
+        assert (await ask(lambda self: self.set_signed_cookie("a", "b"), cookie_secret=4711)).status == 500
+    assert records[0].exc_info is not None
+    assert str(records[0].exc_info[1]) == (
+        "a secret, such as the setting 'cookie_secret', is text, bytes or a dict of these, not int"
+    )
+    # As long as nothing is signed, nobody asks what it is.
+    assert (await ask(lambda self: self.write(str(self.get_signed_cookie("a"))), cookie_secret=4711)).status == 200
+
+
 def test_the_names_of_before() -> None:
     assert RequestHandler.set_secure_cookie is RequestHandler.set_signed_cookie
     assert RequestHandler.get_secure_cookie is RequestHandler.get_signed_cookie

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,8 +92,59 @@ async def test_the_message_of_an_http_error_is_a_warning(error: HTTPError, messa
 
 
 async def test_a_message_that_can_not_be_put_together_still_gives_the_page(expect_log: ExpectLog) -> None:
-    with expect_log(APPLICATION, "error in exception logger", count=1):
+    with expect_log(GENERAL, "", logging.WARNING, count=1) as records:
         assert (await ask(raising(HTTPError(404, "%s %s", "one")))).status == 404
+    assert records[0].getMessage() == "404 GET / (127.0.0.1): '%s %s' % ('one',)"
+    assert records[0].exc_info is None
+
+
+class Code(int, Enum):
+    GONE = 410
+
+
+@pytest.mark.parametrize("status", [410.0, HTTPStatus.GONE, Code.GONE, Decimal(410), Fraction(410)])
+async def test_numbers_of_all_kinds_are_statuses(status: Any, expect_log: ExpectLog) -> None:
+    with expect_log(GENERAL, r"^410 GET / \(127\.0\.0\.1\): why$", logging.WARNING, count=1):
+        answer = await ask(raising(HTTPError(status, "why")))
+    assert (answer.status, answer.reason, answer.body) == (410, "Gone", page(410, "Gone"))
+    assert (await ask(lambda self: self.send_error(status))).raw.startswith(b"HTTP/1.1 410 Gone\r\n")
+
+
+@pytest.mark.parametrize("status", ["404", b"404", None, {"a": 1}, 1000, 99, 0, -1, True, float("nan")])
+async def test_an_error_whose_status_is_none_is_500_and_says_what_it_was(status: Any, expect_log: ExpectLog) -> None:
+    error = HTTPError(status)
+    with expect_log(APPLICATION, "", logging.ERROR, count=1) as records:
+        answer = await ask(raising(error))
+    assert (answer.status, answer.body) == (500, page(500, "Internal Server Error"))
+    assert records[0].getMessage() == (
+        f"answered GET / (127.0.0.1) with 500: a status is a number from 100 to 999, not {status!r}"
+    )
+    assert records[0].exc_info is not None
+    assert records[0].exc_info[1] is error  # whose traceback is that of the application
+    assert error.__context__ is None
+
+
+async def test_an_error_page_by_hand_with_a_status_that_is_none_shows_who_asked_for_it(expect_log: ExpectLog) -> None:
+    def page_by_hand(self: RequestHandler) -> None:
+        self.send_error("404")  # type: ignore[arg-type]
+
+    with expect_log(APPLICATION, "not '404'$", logging.ERROR, count=1) as records:
+        assert (await ask(page_by_hand)).status == 500
+    assert records[0].exc_info is None
+    assert "in page_by_hand" in str(records[0].stack_info)
+
+
+@pytest.mark.parametrize("code", [10001, "E1"])
+async def test_a_page_of_the_application_may_know_codes_of_its_own(code: Any) -> None:
+    def write_error(self: RequestHandler, status_code: int, **kwargs: Any) -> None:
+        self.set_status(200)
+        self.finish({"code": status_code})
+
+    get = raising(HTTPError(code))
+    async with serving(Application([("/", handler(get, write_error=write_error))])) as server:
+        answer = await server.get("/")
+        assert (answer.status, answer.text) == (200, f'{{"code": {json.dumps(code)}}}')
+        assert server.log == [(200, "/")]
 
 
 async def test_finish_ends_as_it_stands() -> None:

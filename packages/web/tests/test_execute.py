@@ -508,6 +508,21 @@ async def test_a_connection_can_be_taken_over() -> None:
     assert raw == b"HTTP/1.1 101 Switching Protocols\r\n\r\nHELLO\n"
 
 
-def test_only_handlers_stream() -> None:
-    with pytest.raises(TypeError, match="subclass of RequestHandler"):
-        stream_request_body(int)  # type: ignore[type-var]
+@pytest.mark.parametrize("value", [int, 5, "Handler", print])
+def test_only_handlers_stream(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"^expected a subclass of RequestHandler, got "):
+        stream_request_body(value)
+
+
+async def test_what_a_coroutine_returns_is_not_looked_at() -> None:
+    class Returns(RequestHandler):
+        async def prepare(self) -> Any:
+            return "prepared"
+
+        async def get(self) -> Any:
+            self.write("written")
+            return "returned"
+
+    async with serving(Application([("/", Returns)])) as server:
+        answer = await server.get("/")
+    assert (answer.status, answer.body) == (200, b"written")

@@ -4,6 +4,8 @@ import asyncio
 import datetime as dt
 import hashlib
 import logging
+from decimal import Decimal
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,6 +139,56 @@ async def test_other_types_are_no_values_of_headers(expect_log: ExpectLog) -> No
 async def test_status_and_reason(status: int, reason: str | None, line: tuple[int, str]) -> None:
     answer = await ask(lambda self: (self.set_status(status, reason), self.write("x"))[1])
     assert ((answer.status, answer.reason), answer.body) == (line, b"x")
+
+
+@pytest.mark.parametrize("status", [404.0, 404.5, HTTPStatus.NOT_FOUND, Decimal(404)])
+@pytest.mark.parametrize("flush", [False, True])
+async def test_numbers_of_all_kinds_are_statuses(status: Any, flush: bool) -> None:
+    def get(self: RequestHandler, reason: str | None = None) -> None:
+        self.set_status(status, reason)
+        assert self.get_status() == 404
+        self.write("x")
+        if flush:
+            self.flush()
+
+    assert (await ask(get)).raw.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert (await ask(lambda self: get(self, "Gone Fishing"))).raw.startswith(b"HTTP/1.1 404 Gone Fishing\r\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [("404", TypeError), (b"404", TypeError), (None, TypeError), ([404], TypeError), (1000, ValueError),
+     (99, ValueError), (False, ValueError)],
+)  # fmt: skip
+async def test_what_is_no_status_is_refused_where_it_is_set(status: Any, kind: type[Exception]) -> None:
+    def get(self: RequestHandler) -> None:
+        with pytest.raises(kind, match="a status is a number from 100 to 999, not ") as caught:
+            self.set_status(status)
+        assert repr(status) in str(caught.value)
+        assert self.get_status() == 200
+        self.write("x")
+
+    assert (await ask(get)).body == b"x"
+
+
+@pytest.mark.parametrize("reason", [5, b"Gone", ValueError("x")])
+async def test_a_reason_that_is_no_text_is_refused(reason: Any) -> None:
+    def get(self: RequestHandler) -> None:
+        with pytest.raises(TypeError, match=r"^a reason phrase is text, not ") as caught:
+            self.set_status(404, reason)
+        assert str(caught.value).endswith(repr(reason))
+        self.write("x")
+
+    assert (await ask(get)).body == b"x"
+
+
+async def test_a_redirect_whose_status_is_text() -> None:
+    def get(self: RequestHandler) -> None:
+        with pytest.raises(TypeError, match="not '301'"):
+            self.redirect("/", status="301")  # type: ignore[arg-type]
+        self.redirect("/", status=HTTPStatus.SEE_OTHER)
+
+    assert (await ask(get)).status == 303
 
 
 async def test_get_status_and_clear() -> None:

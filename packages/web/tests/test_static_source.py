@@ -102,6 +102,27 @@ async def test_content_from_elsewhere(name: str) -> None:
         assert (await server.get("/s/elsewhere")).header("Location") == "/s/here"
 
 
+async def test_a_subclass_may_have_several_roots(root: Path) -> None:
+    class Several(StaticFileHandler):
+        @classmethod
+        def get_absolute_path(cls, root: Any, path: str) -> str:
+            return next(str(each / path) for each in root if (each / path).exists())
+
+        def validate_absolute_path(self, root: Any, absolute_path: str) -> str:
+            assert isinstance(root, list)
+            return absolute_path
+
+    async with serving(Application([(r"/s/(.*)", Several, {"path": [root / "sub", root]})])) as server:
+        for _ in range(2):
+            assert (await server.get("/s/a.txt")).body == TEXT
+            assert (await server.get("/s/index.html")).text == "<h1>index</h1>"
+
+
+def test_errors_name_the_class_that_users_know() -> None:
+    with pytest.raises(TypeError, match=r"^StaticFileHandler\.initialize\(\) missing 1 required"):
+        StaticFileHandler.initialize(object())  # type: ignore[call-arg, arg-type]
+
+
 async def test_the_order_of_the_methods(root: Path) -> None:
     calls: list[str] = []
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import socket
 from typing import TYPE_CHECKING, Any, Final, cast, final
@@ -22,7 +23,14 @@ from halny.ioloop import IOLoop
 from ._delegates import HandlerDelegate, HandlerEndpoint, StreamingHandlerEndpoint
 from ._handler import RequestHandler
 from ._matchers import AnyMatches, DefaultHostMatches, HostMatches
-from ._routing import ReversibleRouter, ReversibleRuleRouter, Rule, RuleRouter
+from ._routing import ReversibleRouter, ReversibleRuleRouter, Rule, RuleRouter, listed_rules
+from ._rule_checks import (
+    require_arguments,
+    require_handler_class,
+    require_target,
+    require_transform,
+    require_transforms,
+)
 from ._static import StaticFileHandler
 from ._stock import ErrorHandler
 from ._transforms import BestContentEncoding
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
     from ._transforms import OutputTransform
 
 access_log = logging.getLogger("halny.access")
+application_log = logging.getLogger("halny.application")
 
 _DEBUG_SETTINGS: Final = {
     "autoreload": True,
@@ -53,6 +62,12 @@ def _is_loop_running() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def _may_be_directory(path: Any) -> bool:
+    if not isinstance(path, (str, os.PathLike)):
+        return True
+    return os.path.isdir(cast("str | os.PathLike[str]", path))  # noqa: PTH112 - importing pathlib takes long
 
 
 class ApplicationRouter(ReversibleRuleRouter):
@@ -76,6 +91,13 @@ class ApplicationRouter(ReversibleRuleRouter):
         if isinstance(target, (list, tuple)):
             rule.target = ApplicationRouter(self.application, cast("RuleList", target))
         return rule
+
+    def _halny_require_usable(self, rule: Rule) -> None:
+        if self.application._halny_has_own_ways() or not self._halny_keeps_the_rules():
+            return
+        require_target(rule.target)
+        if isinstance(rule.target, type) and issubclass(rule.target, RequestHandler):
+            require_arguments(rule.target, rule.target_kwargs)
 
     def get_target_delegate(
         self, target: Any, request: HTTPServerRequest, **target_params: Any
@@ -102,6 +124,10 @@ class Application(ReversibleRouter):
         default_host: the host that requests which match no host pattern are taken to be for.
         transforms: output transforms in place of the usual ones.
         **settings: what handlers see as `settings`. Some are read by the framework.
+
+    Raises:
+        TypeError: a rule, a transform or a setting is of a kind that would fail at each request. A note says in which
+            rule.
     """
 
     def __init__(
@@ -113,7 +139,12 @@ class Application(ReversibleRouter):
     ) -> None:
         self.settings = settings
         self.default_host = default_host
-        self.transforms = _default_transforms(settings) if transforms is None else transforms
+        if transforms is None:
+            transforms = _default_transforms(settings)
+        require_transforms(transforms)
+        self.transforms = transforms
+        if not self._halny_has_own_ways():
+            require_handler_class(settings.get("default_handler_class"), "default_handler_class")
         if settings.get("debug"):
             for name, value in _DEBUG_SETTINGS.items():
                 settings.setdefault(name, value)
@@ -121,7 +152,7 @@ class Application(ReversibleRouter):
         self.forgets_versions = not settings.get("static_hash_cache", True)
         self.ui_modules = load_ui_modules(settings.get("ui_modules"))
         self.ui_methods = load_ui_methods(settings.get("ui_methods"))
-        self.wildcard_router = ApplicationRouter(self, [*self._halny_static_rules(), *(handlers or ())])
+        self.wildcard_router = ApplicationRouter(self, [*self._halny_static_rules(), *listed_rules(handlers or ())])
         self.default_router = ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
         self._halny_starts_autoreload = bool(settings.get("autoreload"))
         if self._halny_starts_autoreload and _is_loop_running():
@@ -133,7 +164,11 @@ class Application(ReversibleRouter):
         if not settings.get("static_path"):
             return []
         prefix = re.escape(settings.get("static_url_prefix", "/static/"))
-        arguments = {**settings.get("static_handler_args", {}), "path": settings["static_path"]}
+        path = settings["static_path"]
+        if settings.get("debug") and self.static_handler_class is StaticFileHandler and not _may_be_directory(path):
+            # No error: it may be there later, or on another machine.
+            application_log.warning("there is no directory %r, which the setting 'static_path' names", path)
+        arguments = {**settings.get("static_handler_args", {}), "path": path}
         # Browsers and robots ask for these two at the root of every site.
         patterns = (r"/(robots\.txt)", r"/(favicon\.ico)", prefix + "(.*)")
         return [(pattern, self.static_handler_class, arguments) for pattern in patterns]
@@ -209,7 +244,11 @@ class Application(ReversibleRouter):
 
         Args:
             transform_class: is made for each request.
+
+        Raises:
+            TypeError: it can't be called.
         """
+        require_transform(transform_class)
         self.transforms.append(transform_class)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
@@ -285,16 +324,18 @@ class Application(ReversibleRouter):
             IOLoop.current().add_callback(self._halny_start_autoreload)  # a server was made before its loop runs
         if not isinstance(cast("object", self.default_router), RuleRouter):
             return None  # some programs put one of their own in its place
+        return None if self._halny_has_own_ways() else _ApplicationEndpoints(self)
+
+    def _halny_has_own_ways(self) -> bool:
+        """Return whether a subclass, or a patch, finds handlers by other rules."""
         if not _WAYS.keys().isdisjoint(vars(self)):
-            return None
-        if any(getattr(type(self), name) is not way for name, way in _WAYS.items()):
-            return None
-        return _ApplicationEndpoints(self)
+            return True
+        return any(getattr(type(self), name) is not way for name, way in _WAYS.items())
 
     def _halny_fallback(self) -> tuple[type[RequestHandler], dict[str, Any]]:
         """Return the handler for what no rule matches, and the arguments of its `initialize`."""
         handler_class = self.settings.get("default_handler_class")
-        if handler_class is not None:
+        if handler_class:
             return handler_class, self.settings.get("default_handler_args", {})
         return ErrorHandler, {"status_code": 404}
 

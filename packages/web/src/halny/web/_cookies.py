@@ -191,7 +191,7 @@ class Cookies(Response):
         key_version: int | None = None
         if not isinstance(secret, (str, bytes)):
             key_version = settings.get("key_version")
-            if key_version is None:
+            if key_version is None and hasattr(secret, "get"):
                 raise ValueError("cookie_secret is a dict: the setting 'key_version' must say which one signs")
         return create_signed_value(secret, name, value, version=version, key_version=key_version)
 

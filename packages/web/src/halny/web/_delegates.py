@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from halny.http import Endpoint, HTTPMessageDelegate, HTTPServerRequest, StreamingEndpoint
+from halny.http import Endpoint, HTTPMessageDelegate, HTTPOutputError, HTTPServerRequest, StreamingEndpoint
+from halny.iostream import StreamClosedError
 
 from ._execute import ORIGINAL_EXECUTE
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from ._handler import RequestHandler
     from ._routing import Router
     from ._transforms import OutputTransform
+
+application_log = logging.getLogger("halny.application")
 
 _NO_TRANSFORMS: Final[list[OutputTransform]] = []
 
@@ -100,7 +104,10 @@ async def _wait(awaitable: Awaitable[None]) -> None:
 async def _wait_for(handler: RequestHandler, taken: Awaitable[None]) -> None:
     try:
         await taken
-    except Exception as error:  # noqa: BLE001 - whatever an application raises
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+            raise  # it is the request that is cancelled, as it is when a loop ends
         handler._halny_body_failed(error)
 
 
@@ -126,6 +133,10 @@ class StreamingHandlerEndpoint(_Call, StreamingEndpoint):
         """See `StreamingEndpoint.body_complete`."""
         assert self.handler is not None
         self.handler._halny_body_complete()
+
+    def body_dropped(self) -> None:
+        """See `StreamingEndpoint.body_dropped`: the handler, which has answered, waits no longer."""
+        self.body_complete()
 
 
 @final
@@ -193,10 +204,29 @@ class HandlerDelegate(_Call, HTTPMessageDelegate):
             task = asyncio.Task(coroutine, loop=loop, context=self._context, eager_start=True)
         else:
             task = loop.create_task(coroutine, context=self._context)
-        if not task.done():
+        if task.done():
+            self._task_done(task)
+        else:
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._task_done)
         return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        """Answer in the place of a handler that was cancelled, or of an `_execute` of its own that failed."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None and not task.cancelled():
+            return
+        request = self.request
+        if error is not None and not isinstance(error, StreamClosedError):
+            application_log.error("exception in %s %s", request.method, request.uri, exc_info=error)
+        connection: Any = request.connection
+        try:
+            connection.respond(500, "Internal Server Error", b"Content-Length: 0\r\n", b"")
+        except HTTPOutputError:
+            abort = getattr(connection, "abort", None)
+            if abort is not None:
+                abort()  # which does nothing to a response that is complete
 
 
 @final

@@ -18,6 +18,7 @@ from halny.template.escape import xhtml_escape
 
 from ._exceptions import Finish, HTTPError
 from ._response import Response
+from ._status import find_fault, show
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,7 +37,7 @@ class Errors(Response):
         """Send an error page, unless the head of the response is already sent; then break the response off.
 
         Args:
-            status_code: the status.
+            status_code: the status. One that can't be sent is 500, and logged, unless `write_error` sets another.
             **kwargs: passed on to `write_error`; `exc_info` is the exception where there is one, `reason` a reason
                 phrase.
         """
@@ -51,13 +52,19 @@ class Errors(Response):
         reason = kwargs.get("reason")
         if isinstance(error, HTTPError) and error.reason:
             reason = error.reason
-        self.set_status(status_code, reason=reason)
+        fault = find_fault(status_code)
+        self.set_status(500 if fault else status_code, reason=reason)
         try:
             self.write_error(status_code, **kwargs)
         except _WHATEVER:
             application_log.exception("uncaught exception in write_error")
         if not self._finished:
             self._halny_finish_error_page()
+        if fault and self._status_code == 500:  # a page of the application's may have set another status
+            exc_info = kwargs.get("exc_info")
+            application_log.error(
+                "answered %s with 500: %s", self._request_summary(), fault, exc_info=exc_info, stack_info=not exc_info
+            )
 
     def _halny_finish_error_page(self) -> None:
         """Send what `write_error` has left unsent."""
@@ -98,10 +105,12 @@ class Errors(Response):
             self.set_header("Content-Type", "text/plain; charset=UTF-8")
             self.finish("".join(traceback.format_exception(*kwargs["exc_info"])))
             return
+        if find_fault(status_code):
+            status_code = self._status_code
         if not has_body("GET", status_code):
             self.finish()
             return
-        message = f"{status_code}: {xhtml_escape(self._reason)}"
+        message = f"{show(status_code)}: {xhtml_escape(self._reason)}"
         self.finish(f"<html><title>{message}</title><body>{message}</body></html>")
 
     def log_exception(
@@ -119,7 +128,7 @@ class Errors(Response):
         if isinstance(value, HTTPError):
             message = value.get_message()
             if message:
-                general_log.warning("%d %s: %s", value.status_code, self._request_summary(), message)
+                general_log.warning("%s %s: %s", show(value.status_code), self._request_summary(), message)
             return
         application_log.error(
             "uncaught exception %s\n%r",

@@ -11,6 +11,8 @@ from typing import Any
 
 from halny.http import responses
 
+from ._status import show
+
 
 class HTTPError(Exception):
     """Ends a request with an error page.
@@ -18,7 +20,8 @@ class HTTPError(Exception):
     Raise it where you would call `send_error` but are deep inside other calls.
 
     Args:
-        status_code: the status of the response, any three digits.
+        status_code: the status of the response, a number of three digits. Another is not refused here: a `write_error`
+            of the application's may know what it means. The usual one answers 500 and logs it.
         log_message: what goes into the log, and onto the page only in debug mode. With further arguments it is
             a `%` format; without, it is taken as it is.
         *args: what is put into `log_message`.
@@ -43,15 +46,31 @@ class HTTPError(Exception):
         return self._log_message
 
     def get_message(self) -> str | None:
-        """Return the message for the log with its arguments put in."""
-        if self._log_message is not None and self.args:
+        """Return the message for the log with its arguments put in, or beside it where they do not fit."""
+        if self._log_message is None or not self.args:
+            return self._log_message
+        try:
             return self._log_message % self.args
-        return self._log_message
+        except Exception:  # noqa: BLE001 - a wrong format, or what the arguments raise
+            return f"{self._log_message!r} % {_safe_repr(self.args)}"
 
     def __str__(self) -> str:
-        message = f"HTTP {self.status_code}: {self.reason or responses.get(self.status_code, 'Unknown')}"
+        message = f"HTTP {show(self.status_code)}: {self.reason or self._usual_reason()}"
         logged = self.get_message()
         return f"{message} ({logged})" if logged else message
+
+    def _usual_reason(self) -> str:
+        try:
+            return responses.get(self.status_code, "Unknown")
+        except TypeError:  # not even hashable
+            return "Unknown"
+
+
+def _safe_repr(args: tuple[Any, ...]) -> str:
+    try:
+        return repr(args)
+    except Exception:  # noqa: BLE001 - whatever the arguments raise
+        return f"({', '.join(type(arg).__name__ for arg in args)})"
 
 
 def _without_a_call(kind: type[HTTPError], args: tuple[Any, ...]) -> HTTPError:

@@ -180,6 +180,8 @@ class Execution(Errors, Security):
     async def _halny_receive_body(self) -> None:
         if self._finished or not self.request.has_body:
             return
+        if self._halny_connection_gone:
+            raise StreamClosedError  # who waits now would never be told
         self._halny_body_future = asyncio.get_running_loop().create_future()
         self._halny_let_body_come()
         await self._halny_body_future
@@ -202,6 +204,8 @@ class Execution(Errors, Security):
 
     def _halny_connection_closed(self) -> None:
         """Tell the handler that its client is gone; the connection may do so after a failed `flush` has."""
+        if self._finished:
+            self._halny_body_complete()  # it has answered, or is detached, but may still wait for its body
         if self._halny_connection_gone or self._finished:
             return
         self._halny_connection_gone = True

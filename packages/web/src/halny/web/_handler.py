@@ -27,8 +27,8 @@ class RequestHandler(Execution, Templates):
             def get(self):
                 self.write("Hello, world")
 
-    The methods may be coroutines. An object is made for each request: first `initialize` is called, then `prepare`,
-    then the method, then `on_finish`.
+    The methods may be coroutines; what these return is not looked at, it is `write` and `finish` that answer. An object
+    is made for each request: first `initialize` is called, then `prepare`, then the method, then `on_finish`.
 
     Args:
         application: the application.
@@ -81,8 +81,11 @@ def stream_request_body(cls: type[HandlerT]) -> type[HandlerT]:
 
     Args:
         cls: the class.
+
+    Raises:
+        TypeError: it is none of a handler.
     """
-    if not issubclass(cls, RequestHandler):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(cls, type) or not issubclass(cls, RequestHandler):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"expected a subclass of RequestHandler, got {cls!r}")
     cls._stream_request_body = True
     return cls

@@ -15,6 +15,7 @@ from halny.http import HTTPConnection, HTTPOutputError, ResponseStartLine, etag_
 from halny.template.escape import json_encode, utf8
 
 from ._response_head import JSON, ResponseHead, defaults
+from ._status import as_status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -75,13 +76,14 @@ class Response(ResponseHead):
 
         Raises:
             RuntimeError: the head of the response is already sent.
+            TypeError: `status` is no number.
             ValueError: `status` is no redirect.
         """
         if self._headers_written:
             raise RuntimeError("cannot redirect after headers have been written")
         if status is None:
             status = 301 if permanent else 302
-        elif not 300 <= status <= 399:
+        elif not 300 <= as_status(status) <= 399:
             raise ValueError(f"status of a redirect must be from 300 to 399, not {status!r}")
         self.set_status(status)
         self.set_header("Location", utf8(url))
@@ -197,6 +199,7 @@ class Response(ResponseHead):
         if detach is None:
             raise RuntimeError(f"{self.request.connection!r} can't be detached")
         self._finished = True
+        self._halny_body_complete()
         return detach()
 
     def _halny_finish_at_once(self, now: float) -> None:
@@ -334,6 +337,10 @@ class Response(ResponseHead):
                 vars(self).pop("_active_modules", None)
         if result is not None:
             self._halny_run_afterwards(result, "on_finish")
+
+    def _halny_body_complete(self) -> None:
+        """Go on with the request, if it waits for its body."""
+        raise RuntimeError("part of a handler used alone")
 
     def _halny_run_afterwards(self, awaitable: Awaitable[None], name: str) -> None:
         """Run what `on_finish` or `on_connection_close` returned."""

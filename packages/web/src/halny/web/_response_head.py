@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from halny.http import HTTPHeaders, HTTPInputError, format_timestamp, is_reason_phrase, responses
 
 from ._base import HandlerBase
+from ._status import as_status
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -104,11 +105,19 @@ class ResponseHead(HandlerBase):
         """Set the status of the response.
 
         Args:
-            status_code: three digits.
+            status_code: a number of three digits.
             reason: the reason phrase; by default the usual one of the code.
+
+        Raises:
+            TypeError: `status_code` is no number, as text is none, or `reason` is no text.
+            ValueError: it is not from 100 to 999.
         """
+        if type(status_code) is not int or not 100 <= status_code <= 999:
+            status_code = as_status(status_code)
         self._status_code = status_code
         if reason is not None:
+            if not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance] - an exception, for example
+                raise TypeError(f"a reason phrase is text, not {reason!r}")
             if not reason or not is_reason_phrase(reason) or "<" in reason or not reason.isascii():
                 reason = "Unknown"  # it may hold what a client sent, and it is shown on error pages
             self._reason = reason

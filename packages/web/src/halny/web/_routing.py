@@ -177,6 +177,19 @@ class Rules(list[Rule]):
     del _name, _changing
 
 
+def listed_rules(rules: Any) -> Iterable[Rule | list[Any] | tuple[Any, ...]]:
+    """Return rules as they are, if they can be a list of them.
+
+    Raises:
+        TypeError: they can't, for example because they are a single one.
+    """
+    try:
+        iter(rules)
+    except TypeError:
+        raise TypeError(f"rules are a list, even a single one, not {rules!r}") from None
+    return cast("Iterable[Rule | list[Any] | tuple[Any, ...]]", rules)
+
+
 class RuleRouter(Router):
     """Tries rules in order.
 
@@ -206,16 +219,31 @@ class RuleRouter(Router):
 
         Args:
             rules: as for the class.
+
+        Raises:
+            TypeError: something is no rule. A note says in which rule something was wrong.
+            ValueError: a rule has too few or too many parts.
         """
-        for rule in rules:
-            if not isinstance(rule, Rule):
-                if not isinstance(rule, (list, tuple)):  # pyright: ignore[reportUnnecessaryIsInstance]
-                    raise TypeError(f"a rule is a tuple of a pattern and its target, or a Rule, not {rule!r}")
-                rule = self._halny_make_rule(rule)
-            self.rules.append(self.process_rule(rule))
+        for given in listed_rules(rules):
+            made = given if isinstance(given, Rule) else self._halny_make_rule(given)
+            try:
+                made = self.process_rule(made)
+                self._halny_require_usable(made)
+            except Exception as error:
+                error.add_note(f"in the rule {given if isinstance(given, Rule) else tuple(given)!r}")
+                raise
+            self.rules.append(made)
+
+    def _halny_require_usable(self, rule: Rule) -> None:
+        """Raise TypeError for a rule that can't answer, as far as this router knows; others' know other targets."""
 
     def _halny_make_rule(self, rule: Iterable[Any]) -> Rule:
-        parts = list(rule)
+        if not isinstance(rule, (list, tuple)):
+            raise TypeError(
+                f"a rule is a tuple of a pattern and its target, or a Rule, not {rule!r};"
+                " even a single one is in a list"
+            )
+        parts = list(cast("Iterable[Any]", rule))
         if len(parts) not in (2, 3, 4):
             raise ValueError(f"a rule has two to four parts, not {len(parts)}: {parts!r}")
         matcher = parts[0]

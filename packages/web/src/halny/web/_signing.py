@@ -93,6 +93,7 @@ def create_signed_value(
 
     Raises:
         ValueError: there is no such format, no secret of that key version, or it was not said which one signs.
+        TypeError: the secret is neither text, nor bytes, nor a mapping.
     """
     if version is None:
         version = DEFAULT_SIGNED_VALUE_VERSION
@@ -113,12 +114,22 @@ def create_signed_value(
 def _signing_key(secret: Secret, key_version: int | None) -> str | bytes:
     if isinstance(secret, (str, bytes)):
         return secret
+    secrets = _several(secret)
     if key_version is None:
         raise ValueError("there are several secrets: key_version must say which one signs")
-    key = secret.get(key_version)
+    key = secrets.get(key_version)
     if key is None:
         raise ValueError(f"there is no secret of the key version {key_version!r}")
     return key
+
+
+def _several(
+    secret: Mapping[int, str] | Mapping[int, bytes] | Mapping[int, str | bytes],
+) -> Mapping[int, str] | Mapping[int, bytes] | Mapping[int, str | bytes]:
+    if not hasattr(secret, "get"):
+        kind = type(secret).__name__  # and not its value, which may be meant to be secret
+        raise TypeError(f"a secret, such as the setting 'cookie_secret', is text, bytes or a dict of these, not {kind}")
+    return secret
 
 
 def decode_signed_value(
@@ -141,6 +152,7 @@ def decode_signed_value(
 
     Raises:
         ValueError: `min_version` is newer than the newest format; the caller's fault.
+        TypeError: the secret is neither text, nor bytes, nor a mapping.
     """
     if min_version is None:
         min_version = DEFAULT_SIGNED_VALUE_MIN_VERSION
@@ -185,7 +197,7 @@ def _decode_2(secret: Secret, name: str, raw: bytes, earliest: float) -> bytes |
     signed = _parse_2(raw)
     if signed is None:
         return None
-    key = secret if isinstance(secret, (str, bytes)) else secret.get(signed.key_version)
+    key = secret if isinstance(secret, (str, bytes)) else _several(secret).get(signed.key_version)
     if key is None:
         return None
     if not hmac.compare_digest(signed.signature, _signature_2(key, signed.signed)):

@@ -234,6 +234,9 @@ class StaticFileHandler(FileSource):
         return self.CACHE_MAX_AGE if has_version else 0
 
 
+# What its errors name is the class that users know.
+StaticFileHandler.initialize.__qualname__ = "StaticFileHandler.initialize"
+
 _OF_CLASS: Final = ("_get_cached_version", "get_absolute_path", "get_content", "get_content_version")
 _OF_OBJECT: Final = (
     "_convert_header_value", "_stat", "add_header", "check_etag_header", "clear_header", "compute_etag",

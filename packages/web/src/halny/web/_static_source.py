@@ -84,7 +84,9 @@ class FileSource(RequestHandler):
             allowed_symlink_directory: a directory, or several, below which symbolic links may lead out of `path`.
             precompressed: whether files in a content coding beside the files are used.
         """
-        self.root = os.fspath(path)
+        # A subclass that has its own `get_absolute_path` may be given something else, such as several directories.
+        given: Any = path
+        self.root = os.fspath(given) if hasattr(given, "__fspath__") else given
         self.default_filename = default_filename
         if allowed_symlink_directory is not None:
             self.allowed_symlink_directory = allowed_symlink_directory
