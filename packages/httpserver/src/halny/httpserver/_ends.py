@@ -14,12 +14,14 @@ from halny.http import HTTPRefusal
 
 from ._clock import BodyClock
 from ._connection import ResponseState
+from ._progress import NOTHING_LEFT, progress
 from ._refusal import refusal_response
 from ._states import State
 from ._writing import NEVER, WritingConnection
 
 if TYPE_CHECKING:
     from ._connection import RequestConnection
+    from ._progress import Progress
     from ._upload import Upload
 
 general_log = logging.getLogger("halny.general")
@@ -84,7 +86,7 @@ class ConnectionEnds(WritingConnection):
         # With TLS a half can't be closed, and the peer would not see the end: so it is closed where that does no harm.
         self._transport.close()
         self._read_no_more()
-        self.deadline = self._settings.now + 1.0  # a peer that does not take the rest is not waited for
+        self.deadline = self._settings.now + 1.0  # longer, while the peer takes what it was sent
 
     def _leave_to_linger(self) -> None:
         """End the connection now, and let somebody else end its transport."""
@@ -157,19 +159,23 @@ class ConnectionEnds(WritingConnection):
     def look(self, now: float) -> None:
         """Do what is due at `deadline`. Called by the server's sweep."""
         state = self._state
-        left = 0 if state is State.CLOSED or state is State.DETACHED else self._transport.get_write_buffer_size()
-        if not left:
+        left, mark = self._progress(state)
+        is_behind, was_behind = left > 0 or self._writing_paused, self._stall is not None
+        if not is_behind:
             self._stall = None
-        if left and self._is_stuck(now, left):
+        if is_behind and self._is_stuck(now, mark):
             general_log.info("%s has taken nothing of its response for too long", self.context)
             self.abort()
         elif self._clock is not None:
             self._look_at_body(now, self._clock)
-        elif left or self._writing_paused:
+        elif is_behind:
             # A response is on its way, which takes as long as it takes. What the state waits for begins after it.
-            self.deadline = now + self._patience(state)
+            self.deadline = now + 1.0
         else:
-            self._look_at_state(state)
+            if was_behind:
+                self._wait_anew()
+            if self.deadline <= now:
+                self._look_at_state(state)
 
     def excuse(self, now: float, gap: float) -> None:
         """Leave time in which the loop did not run out of every account.
@@ -183,8 +189,8 @@ class ConnectionEnds(WritingConnection):
             self._clock.pause(now)
             self.deadline = self._clock.next_look(now)
         if self._stall is not None:
-            left, since = self._stall
-            self._stall = left, since + gap
+            mark, since = self._stall
+            self._stall = mark, since + gap
 
     @property
     def waits_unread(self) -> bool:
@@ -194,41 +200,54 @@ class ConnectionEnds(WritingConnection):
     def _wait_anew(self) -> None:
         """Let the time of what is waited for begin, now that the peer has taken what was in its way.
 
-        While writing is paused, `deadline` is for a look at the peer's progress, and not the state's own.
+        While it has not, `deadline` is for a look at the peer's progress, and not the state's own.
         """
-        if self._transport.is_closing() or self._clock is not None:  # which goes by its own time
-            return
         state, settings = self._state, self._settings
-        if state is State.IDLE:
+        if state is State.LINGERING:
+            self.deadline = settings.now + settings.timeouts.linger
+        elif self._transport.is_closing() or self._clock is not None:
+            return  # the transport's end is near, or the body goes by its own time
+        elif state is State.IDLE:
             self.deadline = settings.idle_deadline
         elif state is State.HEAD:
             self.deadline = settings.now + settings.timeouts.header
         elif state is State.ANSWERING:
             self.deadline = NEVER
 
-    def _is_stuck(self, now: float, left: int) -> bool:
-        """Whether the peer has taken nothing of what the transport holds for too long."""
+    def _progress(self, state: State) -> Progress:
+        """Return how far the peer is, and whether there is anything that this connection has to wait for.
+
+        What only the kernel holds arrives without us, too, and is no reason to wait: unless it may hide what is below
+        TLS, or would be lost to a reset, when the connection is closed and the peer is still sending.
+        """
+        if state is State.CLOSED or state is State.DETACHED:
+            return NOTHING_LEFT
+        transport = self._transport
+        if (
+            self._writing_paused
+            or state is State.LINGERING
+            or transport.get_write_buffer_size()
+            or (self._clock is None and not transport.can_write_eof())
+        ):
+            return progress(transport)
+        return NOTHING_LEFT
+
+    def _is_stuck(self, now: float, mark: int) -> bool:
+        """Whether the peer has taken nothing of what it was sent for too long."""
         stall = self._stall
-        if stall is None or stall[0] != left:
-            self._stall = (left, now)
+        if stall is None or stall[0] != mark:
+            self._stall = (mark, now)
             return False
         return now - stall[1] >= self._settings.timeouts.write
 
-    def _patience(self, state: State) -> float:
-        if self._transport.is_closing():
-            return 1.0
-        timeouts = self._settings.timeouts
-        return timeouts.idle if state is State.IDLE else timeouts.linger if state is State.LINGERING else 1.0
-
     def _look_at_state(self, state: State) -> None:
-        if state is State.HEAD:
+        if self._transport.is_closing():
+            self.abort()  # with TLS the peer's goodbye is missing, and it had its time
+        elif state is State.HEAD:
             self._refuse(HTTPRefusal(408, "the head took too long"), SLOW)
         elif state is State.LINGERING:
-            if self._transport.is_closing():
-                self.abort()
-            else:
-                self._transport.close()  # with TLS this says goodbye
-                self.deadline += self._settings.timeouts.linger
+            self._transport.close()  # with TLS this says goodbye
+            self.deadline += self._settings.timeouts.linger
         elif state is State.ANSWERING:
             self.deadline = NEVER
         elif state is State.IDLE:

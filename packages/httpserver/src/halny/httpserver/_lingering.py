@@ -61,10 +61,6 @@ class Lingering(ConnectionEnds):
         """See `asyncio.Protocol`: this is what was waited for."""
         return False
 
-    def resume_writing(self) -> None:
-        """See `asyncio.BaseProtocol`."""
-        self._writing_paused = False
-
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.BaseProtocol`. Whoever wanted to know of the connection's end knows of it."""
         self._state = State.CLOSED

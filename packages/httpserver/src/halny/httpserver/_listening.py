@@ -35,6 +35,10 @@ _TCP_INFO: Final = struct.Struct("=8x20xI")
 """The beginning of Linux's `struct tcp_info`; of a listening socket `tcpi_sacked` is the length of its queue."""
 
 
+TLS_SHUTDOWN: Final = 24 * 3600.0
+"""Seconds after which a loop ends a transport with TLS that was closed, whether or not the peer takes what is still to
+be sent. That is judged by the server's sweep, which waits for a slow peer and ends others sooner: see `look`."""
+
 _LARGE: Final = 4 * 1024 * 1024
 
 
@@ -196,7 +200,11 @@ class PreparingListener:
         loop, settings = self._loop, self._settings
         options: dict[str, Any] = {}
         if self._context is not None:
-            options = {"ssl": self._context, "ssl_handshake_timeout": settings.timeouts.handshake}
+            options = {
+                "ssl": self._context,
+                "ssl_handshake_timeout": settings.timeouts.handshake,
+                "ssl_shutdown_timeout": TLS_SHUTDOWN,
+            }
         try:
             peer = None if self._preamble is None else await self._preamble.read(sock, ip)
             await loop.connect_accepted_socket(lambda: HTTPProtocol(loop, settings, peer), sock, **options)

@@ -106,6 +106,8 @@ class HTTPProtocol(RunningConnection):
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`. A peer that has closed its half is taken to be gone, as most then are."""
+        # With TLS the transport waits until the peer has taken what it was sent; somebody has to see that it does.
+        self.deadline = min(self.deadline, self._settings.now + 1.0)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -113,13 +113,19 @@ class FileSender:
                 raise StreamClosedError
 
     async def _wait_until_writable(self, descriptor: int) -> None:
-        waiter = self._protocol.add_waiter()
+        """Wait until the kernel takes more. The transport holds nothing and can't tell that the peer is behind: so this
+        does, and the connection is looked at as if the transport had said it.
+        """
+        protocol = self._protocol
+        waiter = protocol.add_waiter()
+        protocol.pause_writing()
         self._loop.add_writer(descriptor, _wake, waiter)
         try:
             await waiter
         finally:
             self._loop.remove_writer(descriptor)
-            self._protocol.remove_waiter(waiter)
+            protocol.remove_waiter(waiter)
+            protocol.resume_writing()
 
     async def _send_pieces(self, file: int, offset: int, count: int) -> None:
         while count:

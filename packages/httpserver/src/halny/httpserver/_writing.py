@@ -122,7 +122,7 @@ class WritingConnection(asyncio.Protocol):
         self._unwaited = 0
         self._waiters: list[asyncio.Future[None]] | None = None
         self._stream_view: StreamView | None = None
-        self._stall: tuple[int, float] | None = None
+        self._stall: tuple[int, float] | None = None  # while the peer is behind: see `look`
         self._reading_paused = False
         self._writing_paused = False
 
@@ -211,6 +211,10 @@ class WritingConnection(asyncio.Protocol):
         """See `asyncio.BaseProtocol`."""
         self._writing_paused = True
         self.deadline = min(self.deadline, self._settings.now + 1.0)  # somebody has to see that the peer reads on
+
+    def resume_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._writing_paused = False
 
     def pause_reading(self) -> None:
         """Let the peer wait; the reverse of `resume_reading`."""

@@ -324,7 +324,8 @@ class TransportStream(IOStream):
         if self._write_buffer and not transport.is_closing():
             transport.writelines(self._write_buffer.take_all())
         transport.close()
-        if transport.get_write_buffer_size() and not self._loop.is_closed():
+        holds = transport.get_write_buffer_size() or transport.get_extra_info("sslcontext")  # which waits for the peer
+        if holds and not self._loop.is_closed():
             self._linger = self._loop.call_later(CLOSE_LINGER_SECONDS, transport.abort)
 
 
