@@ -197,7 +197,7 @@ def test_static_files_without_a_directory() -> None:
     for path in (5, b"/tmp", ["/tmp"]):
         message = f"the argument 'path' of StaticFileHandler is a directory, as text or a path, not {path!r}"
         with pytest.raises(TypeError) as caught:
-            Application(static_path=path)
+            Application(static_path=path, debug=True, autoreload=False)
         assert str(caught.value) == message
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import halny.web.locale
+from halny.http import HTTPServerRequest
 from halny.template import DictLoader, Loader
 from halny.web import Application, RequestHandler, UIModule
 
@@ -130,6 +131,15 @@ async def test_templates_of_a_folder(tmp_path: Path) -> None:
     for settings, text in cases:
         async with serving(Application([("/", cls)], template_path=str(tmp_path), **settings)) as server:
             assert (await server.get("/")).text == text
+
+
+@pytest.mark.parametrize("name", [False, 5, "", len])
+def test_the_setting_autoescape_is_a_name(name: object) -> None:
+    application = Application(template_path="unused", autoescape=name)  # an application without templates may have it
+    made = RequestHandler(application, HTTPServerRequest("GET", "/"))
+    with pytest.raises(TypeError, match="'autoescape' is the name of a function, or None for none, not ") as caught:
+        made.create_template_loader("unused")
+    assert str(caught.value).endswith(repr(name))
 
 
 @pytest.mark.parametrize("name", ["../secret.html", "/etc/passwd", "a/../../secret.html"])

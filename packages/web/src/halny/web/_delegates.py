@@ -104,7 +104,7 @@ async def _wait(awaitable: Awaitable[None]) -> None:
 async def _wait_for(handler: RequestHandler, taken: Awaitable[None]) -> None:
     try:
         await taken
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever an application raises
+    except (Exception, asyncio.CancelledError) as error:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
             raise  # it is the request that is cancelled, as it is when a loop ends

@@ -168,13 +168,19 @@ class Templates(Localization, Security):
 
         Args:
             template_path: the folder.
+
+        Raises:
+            TypeError: the setting `autoescape` names nothing.
         """
         settings = self.application.settings
         if "template_loader" in settings:
             return cast("BaseLoader", settings["template_loader"])
         options: dict[str, Any] = {}
         if "autoescape" in settings:
-            options["autoescape"] = settings["autoescape"]  # None turns it off
+            name: object = settings["autoescape"]
+            if name is not None and not (isinstance(name, str) and name):
+                raise TypeError(f"the setting 'autoescape' is the name of a function, or None for none, not {name!r}")
+            options["autoescape"] = name
         if "template_whitespace" in settings:
             options["whitespace"] = settings["template_whitespace"]
         return Loader(template_path, **options)
