@@ -99,7 +99,7 @@ async def test_a_client_that_leaves_at_any_moment(place: str, way: type[Applicat
 
     @stream_request_body
     class Waiting(RequestHandler):
-        async def prepare(self) -> None:  # type: ignore[override]
+        async def prepare(self) -> None:
             if place == "prepare":
                 begun.set()
                 await left.wait()
@@ -108,7 +108,7 @@ async def test_a_client_that_leaves_at_any_moment(place: str, way: type[Applicat
                 begun.set()
                 await left.wait()
 
-        async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+        async def data_received(self, chunk: bytes) -> None:
             begun.set()
             if place == "data":
                 await left.wait()
