@@ -34,6 +34,30 @@ def test_no_address_is_every_address(address: str | None) -> None:
         assert sock.getsockname()[0] == "0.0.0.0"
 
 
+@pytest.mark.parametrize("port", [80000, 65536, -1, "80000"], ids=repr)
+def test_ports_that_are_out_of_range(port: Any) -> None:
+    with pytest.raises(ValueError, match=rf"port is {int(port)}, expected an integer from 0 to 65535"):
+        netutil.bind_sockets(port, "127.0.0.1")
+
+
+@pytest.mark.parametrize("port", [None, True, 8080.0, b"80"], ids=repr)
+def test_ports_that_are_none(port: Any) -> None:
+    with pytest.raises(TypeError, match=r"port is .*, expected an integer from 0 to 65535"):
+        netutil.bind_sockets(port, "127.0.0.1")
+
+
+def test_a_port_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing_all(netutil.bind_sockets(0, "127.0.0.1")) as (sock,):
+        port = sock.getsockname()[1]
+    with closing_all(netutil.bind_sockets(str(port), "127.0.0.1")) as (sock,):
+        assert sock.getsockname()[1] == port
+    with closing_all(netutil.bind_sockets("0")) as sockets:
+        assert len({sock.getsockname()[1] for sock in sockets}) == 1
+    answer_with(monkeypatch, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))])
+    with closing_all(netutil.bind_sockets("halny-test")) as (sock,):
+        assert sock.getsockname()[1] == port
+
+
 def test_bind_sockets_of_one_family() -> None:
     with closing_all(netutil.bind_sockets(0, "127.0.0.1", socket.AF_INET)) as (sock,):
         assert sock.family == socket.AF_INET

@@ -61,6 +61,44 @@ def test_options_that_are_refused(options: dict[str, Any], error: type[Exception
         netutil.ssl_options_to_context(options, server_side=False)
 
 
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ({"certfile": "/does/not/exist"}, "certfile='/does/not/exist'"),
+        ({"certfile": CERTFILE, "keyfile": CERTFILE}, f"certfile={CERTFILE!r}, keyfile={CERTFILE!r}"),
+        ({"ca_certs": KEYFILE}, f"ca_certs={KEYFILE!r}"),
+        ({"ciphers": "no such cipher"}, "ciphers='no such cipher'"),
+        ({"cert_reqs": 9}, "cert_reqs=9"),
+    ],
+)
+def test_errors_name_the_option(options: dict[str, Any], note: str) -> None:
+    with pytest.raises((OSError, ValueError)) as caught:
+        netutil.ssl_options_to_context(options, server_side=False)
+    assert caught.value.__notes__ == [note]
+
+
+def test_a_servers_options_that_are_refused() -> None:
+    options = {"certfile": CERTFILE, "keyfile": KEYFILE}
+    with pytest.raises(ValueError, match="CERT_REQUIRED without ca_certs, expected the file of the authorities"):
+        netutil.ssl_options_to_context({**options, "cert_reqs": ssl.CERT_REQUIRED}, server_side=True)
+    optional = netutil.ssl_options_to_context({**options, "cert_reqs": ssl.CERT_OPTIONAL}, server_side=True)
+    assert optional.verify_mode == ssl.CERT_OPTIONAL
+
+
+@pytest.mark.parametrize("options", [CERTFILE, (CERTFILE, KEYFILE), True, None], ids=repr)
+def test_options_that_are_none(options: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected an ssl\.SSLContext or for example"):
+        netutil.ssl_options_to_context(options, server_side=True)
+
+
+def test_the_side_of_a_context() -> None:
+    with pytest.raises(ValueError, match=r"create_default_context\(ssl\.Purpose\.CLIENT_AUTH\), with load_cert_chain"):
+        netutil.ssl_options_to_context(client_context(), server_side=True)
+    for side in (None, False):
+        context = client_context()
+        assert netutil.ssl_options_to_context(context, server_side=side) is context
+
+
 def test_ssl_wrap_socket() -> None:
     left, right = socket.socketpair()
     with left, right:

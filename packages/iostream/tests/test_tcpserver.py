@@ -273,6 +273,9 @@ async def test_plain_text_to_a_tls_server_is_not_an_error() -> None:
         ({"certfile": CERTFILE, "keyfile": "/no/such"}, ValueError, "keyfile '/no/such' does not exist"),
         ({"certfile": CERTFILE}, ssl.SSLError, "PEM"),
         ({"certfile": CERTFILE, "keyfile": KEYFILE, "oops": 1}, ValueError, "unknown ssl_options"),
+        (client_context(), ValueError, "CLIENT_AUTH"),
+        ((CERTFILE, KEYFILE), TypeError, "expected an ssl.SSLContext or for example"),
+        (CERTFILE, TypeError, "expected an ssl.SSLContext or for example"),
     ],
 )
 def test_wrong_tls_options_are_errors_of_the_constructor(options: Any, error: type[Exception], text: str) -> None:

@@ -28,7 +28,7 @@ _ZONE = re.compile(r"[0-9A-Za-z_.~-]{1,64}\Z")
 
 
 def bind_sockets(
-    port: int,
+    port: int | str,
     address: str | None = None,
     family: socket.AddressFamily = socket.AF_UNSPEC,
     backlog: int = DEFAULT_BACKLOG,
@@ -41,7 +41,7 @@ def bind_sockets(
     system chooses a port, the same one for every address.
 
     Args:
-        port: TCP port, 0 to 65535.
+        port: TCP port, 0 to 65535; as text it may be the name of a service.
         address: A host name or IP address. `None` and `""` mean every interface, IPv4 and IPv6.
         family: `socket.AF_INET` or `socket.AF_INET6` to restrict the addresses.
         backlog: Length of the kernel's queue of connections that wait to be accepted.
@@ -51,8 +51,10 @@ def bind_sockets(
     Raises:
         OSError: The name can't be resolved, or an address can't be bound; the message names the address
             (`EADDRINUSE`: something else listens there).
-        ValueError: `reuse_port` where the platform has no `SO_REUSEPORT`.
+        TypeError: `port` is no integer.
+        ValueError: `port` is out of range, or `reuse_port` where the platform has no `SO_REUSEPORT`.
     """
+    port = _check_port(port)
     if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
         raise ValueError("reuse_port=True, but this platform has no SO_REUSEPORT")
     if family == socket.AF_UNSPEC and not socket.has_ipv6:
@@ -62,7 +64,7 @@ def bind_sockets(
     sockets: list[socket.socket] = []
     try:
         for info in _addresses(port, address or None, family, flags):
-            chosen = sockets[0].getsockname()[1] if port == 0 and sockets else port
+            chosen = sockets[0].getsockname()[1] if port == 0 and sockets else info[4][1]
             sock = _bind_one(info, chosen, backlog, reuse_port)
             if sock is not None:
                 sockets.append(sock)
@@ -75,10 +77,23 @@ def bind_sockets(
     return sockets
 
 
+def _check_port(port: object) -> int | str:
+    """Returns a port number, or the name of a service. Programs pass texts that they have of their environment."""
+    if isinstance(port, bool) or not isinstance(port, (int, str)):
+        raise TypeError(f"port is {port!r}, expected an integer from 0 to 65535")
+    if isinstance(port, str):
+        if not (port.isascii() and port.isdigit() and len(port) <= 5):
+            return port
+        port = int(port)
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port is {port!r}, expected an integer from 0 to 65535")
+    return port
+
+
 _AddressInfo = tuple[int, int, int, str, Any]
 
 
-def _addresses(port: int, address: str | None, family: int, flags: int) -> Iterator[_AddressInfo]:
+def _addresses(port: int | str, address: str | None, family: int, flags: int) -> Iterator[_AddressInfo]:
     """Yields what `getaddrinfo` finds, each once, IPv4 first so that port 0 is chosen where it is scarcer."""
     found = socket.getaddrinfo(address, port, family, socket.SOCK_STREAM, 0, flags)
     yield from sorted(dict.fromkeys(found), key=lambda info: info[0])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import socket as socket_module
-    from collections.abc import Mapping
+    from collections.abc import Generator
 
 OPTION_NAMES = frozenset({"ssl_version", "certfile", "keyfile", "cert_reqs", "ca_certs", "ciphers"})
 """What a dictionary of TLS options may hold."""
@@ -16,11 +18,12 @@ OPTION_NAMES = frozenset({"ssl_version", "certfile", "keyfile", "cert_reqs", "ca
 def ssl_options_to_context(
     ssl_options: Mapping[str, Any] | ssl.SSLContext, server_side: bool | None = None
 ) -> ssl.SSLContext:
-    """Returns the context that `ssl_options` describe; a context is returned as it is.
+    """Returns the context that `ssl_options` describe; a context is returned as it is, if its side is the right one.
 
     A client's context verifies its peer, by the system's certificate authorities unless `ca_certs` names others;
     `cert_reqs=ssl.CERT_NONE` is the only way around it. A server's asks for client certificates only when
-    `cert_reqs` says so.
+    `cert_reqs` says so, and verifies them by `ca_certs`: to require them without is refused, as it would let in
+    whoever has a certificate of any public authority.
 
     Args:
         ssl_options: An `ssl.SSLContext`, or a mapping with any of `certfile`, `keyfile`, `ca_certs`, `cert_reqs`
@@ -29,11 +32,23 @@ def ssl_options_to_context(
         server_side: Which side of connections the context is for. `None`: the server's if there is a certificate.
 
     Raises:
-        ValueError: An unknown option, or `ssl_version` names the other side or a single TLS version.
-        OSError: A file can't be read, or (`ssl.SSLError`) does not hold what it should.
+        TypeError: `ssl_options` are neither a context nor a mapping.
+        ValueError: An unknown option; `ssl_version` names the other side or a single TLS version; a client's context
+            for a server; or a server that requires client certificates without `ca_certs`.
+        OSError: A file can't be read, or (`ssl.SSLError`) does not hold what it should; a note names the option.
     """
     if isinstance(ssl_options, ssl.SSLContext):
+        if server_side and ssl_options.protocol == ssl.PROTOCOL_TLS_CLIENT:
+            raise ValueError(
+                "the SSLContext is a client's (PROTOCOL_TLS_CLIENT), expected a server's: "
+                "ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), with load_cert_chain(certfile, keyfile)"
+            )
         return ssl_options
+    if not isinstance(ssl_options, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"ssl_options is {ssl_options!r}, expected an ssl.SSLContext or for example "
+            "{'certfile': 'server.crt', 'keyfile': 'server.key'}"
+        )
     unknown = sorted(set(ssl_options) - OPTION_NAMES)
     if unknown:
         raise ValueError(f"unknown ssl_options {unknown}, expected some of {sorted(OPTION_NAMES)}")
@@ -50,19 +65,38 @@ def ssl_options_to_context(
 
 def _load(context: ssl.SSLContext, options: Mapping[str, Any], server_side: bool) -> None:
     if options.get("certfile") is not None:
-        context.load_cert_chain(options["certfile"], options.get("keyfile"))
+        with _naming(options, "certfile", "keyfile"):
+            context.load_cert_chain(options["certfile"], options.get("keyfile"))
     if "cert_reqs" in options:
         if options["cert_reqs"] == ssl.CERT_NONE:
             context.check_hostname = False  # must go first: ssl refuses CERT_NONE while names are checked
-        context.verify_mode = options["cert_reqs"]
+        with _naming(options, "cert_reqs"):
+            context.verify_mode = options["cert_reqs"]
     if options.get("ca_certs") is not None:
-        context.load_verify_locations(options["ca_certs"])
+        with _naming(options, "ca_certs"):
+            context.load_verify_locations(options["ca_certs"])
+    elif server_side and context.verify_mode == ssl.CERT_REQUIRED:
+        raise ValueError(
+            "cert_reqs=ssl.CERT_REQUIRED without ca_certs, expected the file of the authorities whose client "
+            "certificates are accepted"
+        )
     elif context.verify_mode != ssl.CERT_NONE:
         purpose = ssl.Purpose.CLIENT_AUTH if server_side else ssl.Purpose.SERVER_AUTH
         context.load_default_certs(purpose)
     if "ciphers" in options:
-        context.set_ciphers(options["ciphers"])
+        with _naming(options, "ciphers"):
+            context.set_ciphers(options["ciphers"])
     context.options |= ssl.OP_NO_COMPRESSION  # CRIME; OpenSSL builds differ in their default
+
+
+@contextmanager
+def _naming(options: Mapping[str, Any], *names: str) -> Generator[None]:
+    """Lets what is raised within name the options that it comes of: OpenSSL's own errors name no file."""
+    try:
+        yield
+    except (OSError, TypeError, ValueError) as error:
+        error.add_note(", ".join(f"{name}={options[name]!r}" for name in names if options.get(name) is not None))
+        raise
 
 
 def ssl_wrap_socket(

@@ -12,7 +12,7 @@ import inspect
 import logging
 import os
 import socket
-import ssl
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ._accept import add_accept_handler
@@ -25,6 +25,7 @@ from ._tls import SSLIOStream
 from ._unserved import expect_to_serve
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
 app_log = logging.getLogger("halny.application")
@@ -65,7 +66,8 @@ class TCPServer:
 
         Raises:
             KeyError: `ssl_options` has no `certfile`.
-            ValueError: A file named in `ssl_options` does not exist, or an option is unknown.
+            TypeError: `ssl_options` are neither a context nor a mapping.
+            ValueError: A file named in `ssl_options` does not exist, an option is unknown, or a context is a client's.
             OSError: A file can't be read, or (`ssl.SSLError`) does not hold what it should.
         """
         _check_files(ssl_options)
@@ -259,7 +261,7 @@ async def _await(result: Awaitable[None]) -> None:
 
 def _check_files(ssl_options: dict[str, Any] | ssl.SSLContext | None) -> None:
     """Refuses options whose mistake would otherwise show at the first connection."""
-    if ssl_options is None or isinstance(ssl_options, ssl.SSLContext):
+    if not isinstance(ssl_options, Mapping):
         return
     if "certfile" not in ssl_options:
         raise KeyError('missing key "certfile" in ssl_options')
