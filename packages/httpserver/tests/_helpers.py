@@ -41,6 +41,11 @@ def head(method: str = "GET", target: str = "/", *lines: str, version: str = "HT
     return "\r\n".join([f"{method} {target} {version}", "Host: h", *lines, "", ""]).encode("latin-1")
 
 
+def said_of(status: int) -> str:
+    """What the log calls a request that the server answers with this status."""
+    return "malformed HTTP message" if status == 400 else "refused request"
+
+
 def server_context(name: str = "localhost") -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS / f"{name}.crt", TLS / f"{name}.key")

@@ -13,7 +13,7 @@ import pytest
 
 from halny.http import Limits
 
-from ._helpers import Client, head, respond, serving
+from ._helpers import Client, head, respond, said_of, serving
 from ._sources import StreamingSource
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ async def test_what_is_refused(data: bytes, status: int, source: str, expect_log
     streaming = StreamingSource()
     application = note if source == "whole" else streaming
     async with serving(application, max_body_size=1000) as server, await server.connect() as client:
-        with expect_log("halny.general", "malformed HTTP message from 127.0.0.1", logging.INFO, count=1):
+        with expect_log("halny.general", f"^{said_of(status)} from 127.0.0.1: ", logging.INFO, count=1):
             client.send(data + SMUGGLED + SMUGGLED)
             response = await client.response()
         assert (response.status, response.headers["connection"]) == (status, "close")
@@ -103,7 +103,7 @@ async def test_what_is_refused(data: bytes, status: int, source: str, expect_log
 async def test_what_is_refused_in_small_pieces(name: str, expect_log: ExpectLog) -> None:
     data, status = REFUSED[name]
     async with serving() as server, await server.connect() as client:
-        with expect_log("halny.general", "malformed", logging.INFO, count=1):
+        with expect_log("halny.general", f"^{said_of(status)} from 127.0.0.1: ", logging.INFO, count=1):
             for start in range(0, len(data), 997):
                 client.send(data[start : start + 997])
                 await asyncio.sleep(0)
@@ -148,7 +148,7 @@ async def test_limits_byte_by_byte(within: bytes, over: bytes, status: int, sour
     async with serving(application, limits=LIMITS) as server, await server.connect() as client:
         await drip(client, within)
         assert (await client.response()).status == 200
-        with expect_log("halny.general", "malformed HTTP message from 127.0.0.1", logging.INFO, count=1):
+        with expect_log("halny.general", f"^{said_of(status)} from 127.0.0.1: ", logging.INFO, count=1):
             reading = asyncio.ensure_future(client.response())
             await drip(client, over[:-1])
             assert not reading.done()

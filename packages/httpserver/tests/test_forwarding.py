@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +13,11 @@ from halny.httpserver._forwarding import Hop, Networks, read_forwarded
 
 from ._helpers import head, respond, serving
 from .test_server import Recorder
+
+if TYPE_CHECKING:
+    from tools.strict_tests.logs import ExpectLog
+
+general_log = logging.getLogger("halny.general")
 
 
 def tell(request: HTTPServerRequest) -> None:
@@ -54,6 +60,27 @@ async def test_xheaders(lines: tuple[str, ...], expected: str) -> None:
     assert await said(*lines) == "http 127.0.0.1"
     assert await said(*lines, xheaders=True, trusted_proxies=["10.0.0.0/8"]) == "http 127.0.0.1"
     assert await said(*lines, xheaders=True, trusted_proxies=["127.0.0.0/8"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "lines", "name"),
+    [
+        ({"xheaders": True}, ("X-Forwarded-For: 4.4.4.4", "X-Real-Ip: 4.4.4.4"), "X-Forwarded-For"),
+        ({"xheaders": True}, ("X-Scheme: https",), "X-Scheme"),
+        ({"xheaders": True}, ("X-Forwarded-Proto: https", "Forwarded: for=4.4.4.4"), "X-Forwarded-Proto"),
+        ({"forwarded": True}, ("Forwarded: for=4.4.4.4", "X-Real-Ip: 4.4.4.4"), "Forwarded"),
+        ({"forwarded": True}, ("X-Forwarded-For: 4.4.4.4",), None),
+        ({"xheaders": True}, (), None),
+    ],
+)
+async def test_what_is_ignored_leaves_a_line(
+    options: dict[str, Any], lines: tuple[str, ...], name: str | None, expect_log: ExpectLog
+) -> None:
+    line = f"{name} of 127.0.0.1 is ignored, which is none of trusted_proxies"
+    with expect_log("halny.general", "is ignored" if name is None else f"^{line}$", logging.DEBUG) as records:
+        assert await said(*lines, trusted_proxies=["10.0.0.0/8"], **options) == "http 127.0.0.1"
+        assert len(records) == (name is not None)
+        general_log.debug("nothing more is ignored" if name is None else line)
 
 
 async def test_proxies_are_skipped_in_the_list_of_hops() -> None:

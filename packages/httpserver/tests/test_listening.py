@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import socket
+import ssl
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -48,13 +50,14 @@ async def end_of(sock: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("options", [SECURE, PROXIED], ids=["tls", "proxied"])
-async def test_connections_that_never_begin_are_counted(options: dict[str, Any]) -> None:
+async def test_connections_that_never_begin_are_counted(options: dict[str, Any], expect_log: ExpectLog) -> None:
     async with serving(max_connections=3, **options) as server:
         with ExitStack() as stack:
             held = await hold(server, stack, 6)
             await server.until(lambda: server.server.connection_count == 6)
-            (seventh,) = await hold(server, stack, 1)
-            assert await end_of(seventh) == b""  # cut off: twice the limit are there
+            with expect_log("halny.general", "127.0.0.1: more than twice 3 connections", logging.INFO, count=1):
+                (seventh,) = await hold(server, stack, 1)
+                assert await end_of(seventh) == b""  # cut off: twice the limit are there
             assert server.server.connection_count == 6
             held[0].close()
             await server.until(lambda: server.server.connection_count == 5)
@@ -102,6 +105,15 @@ async def test_a_handshake_that_takes_too_long() -> None:
             await server.until(lambda: server.server.connection_count == 0)
 
 
+@pytest.mark.parametrize("options", [{}, SECURE, PROXIED], ids=["plain", "tls", "proxied"])
+async def test_timeouts_for_ever(options: dict[str, Any]) -> None:
+    endless = Timeouts(**{name: math.inf for name in Timeouts._fields if name != "body_rate"})
+    async with serving(timeouts=endless, **options) as server:
+        async with await (connect(server, options) if options else server.connect()) as client:
+            assert (await client.ask(head("POST", "/", "Content-Length: 3") + b"abc")).status == 200
+            assert await client.is_open()
+
+
 def test_a_handshake_without_any_time() -> None:
     with pytest.raises(ValueError, match=r"handshake is 0, expected more than 0 seconds"):
         HTTPServer(tell, timeouts=Timeouts(handshake=0))
@@ -116,6 +128,54 @@ async def test_a_handshake_that_fails(said: bytes) -> None:
             await asyncio.get_running_loop().sock_sendall(sock, said)
             sock.shutdown(socket.SHUT_WR)
             await server.until(lambda: server.server.connection_count == 0)
+        async with await connect(server, SECURE) as client:
+            assert await client.is_open()
+
+
+def without_certificate() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+
+async def fail_to_connect(server: Serving, name: str = "localhost") -> None:
+    context = client_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        await server.connect(context, name)
+
+
+async def test_a_context_without_a_certificate_is_named_once(expect_log: ExpectLog) -> None:
+    line = r"^no client of ssl_options can be served: .*has no certificate, expected one by load_cert_chain\("
+    async with serving(ssl_options=without_certificate()) as server:
+        with expect_log("halny.general", line, logging.ERROR, count=1) as records:
+            for _ in range(3):
+                await fail_to_connect(server)
+            await server.until(lambda: records and not server.server.connection_count)
+
+
+async def test_a_name_without_a_certificate_is_named(expect_log: ExpectLog) -> None:
+    names = {"good.example": server_context(), "*.bad.example": without_certificate()}
+    async with serving(server_names=names, **SECURE) as server:
+        line = r"^no client of server_names\['\*\.bad\.example'\] can be served"
+        with expect_log("halny.general", line, logging.ERROR, count=1) as records:
+            await fail_to_connect(server, "a.bad.example")
+            await server.until(lambda: records)
+        async with await connect(server, SECURE) as client:
+            assert await client.is_open()
+
+
+async def test_a_client_without_a_usual_cipher_is_not_the_servers_fault(expect_log: ExpectLog) -> None:
+    server_side = server_context()
+    server_side.maximum_version = ssl.TLSVersion.TLSv1_2
+    server_side.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+    context = client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+    async with serving(ssl_options=server_side) as server:
+        with expect_log("halny.general", "NO_SHARED_CIPHER", logging.DEBUG, count=1) as records:
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await server.connect(context)
+            await server.until(lambda: records and not server.server.connection_count)
         async with await connect(server, SECURE) as client:
             assert await client.is_open()
 
@@ -229,14 +289,21 @@ async def test_no_descriptors_left(expect_log: ExpectLog) -> None:
     [
         lambda: test_small_writes_leave_at_once({}),
         lambda: test_small_writes_leave_at_once(SECURE),
-        lambda: test_connections_that_never_begin_are_counted(SECURE),
-        lambda: test_connections_that_never_begin_are_counted(PROXIED),
         test_a_handshake_that_takes_too_long,
         lambda: test_what_has_not_begun_ends_with_the_server(SECURE, "drain"),
         lambda: test_what_has_not_begun_ends_with_the_server(SECURE, "close"),
         lambda: test_a_handshake_that_fails(b"nonsense"),
+        lambda: test_timeouts_for_ever(SECURE),
+        lambda: test_timeouts_for_ever(PROXIED),
     ],
 )
 def test_on_uvloop(test: Any) -> None:
     uvloop = pytest.importorskip("uvloop")
     uvloop.run(test())
+
+
+def test_lines_on_uvloop(expect_log: ExpectLog) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    uvloop.run(test_connections_that_never_begin_are_counted(SECURE, expect_log))
+    uvloop.run(test_connections_that_never_begin_are_counted(PROXIED, expect_log))
+    uvloop.run(test_a_context_without_a_certificate_is_named_once(expect_log))

@@ -41,6 +41,8 @@ class ConnectionEnds(WritingConnection):
     def _refuse(self, refusal: HTTPRefusal, reason: str | None = MALFORMED) -> None:
         """Answer what can't be served, and end the connection. Without a reason it has been logged already."""
         if reason is not None:
+            if reason is MALFORMED and refusal.status != 400:
+                reason = REFUSED  # such as a body over its limit (413), which is well-formed
             general_log.info("%s from %s: %s", reason, self.context, refusal)
         answer = self._answer
         if answer is not None and answer.state is not ResponseState.EMPTY:

@@ -8,6 +8,7 @@ before it was written by the client, or by somebody we do not know.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, cast, final
 
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
 
     from ._connection import RequestConnection
 
+general_log = logging.getLogger("halny.general")
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_HOPS: Final = 64
 """How many hops are looked at, from the end: more proxies than any request passes."""
+
+_X_HEADERS: Final = ("X-Forwarded-For", "X-Real-Ip", "X-Forwarded-Proto", "X-Scheme")
 
 _PAIR: Final = re.compile(r"""[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;=]+))[ \t]*""")
 
@@ -38,15 +43,19 @@ class Networks:
         names: addresses (`10.0.0.1`), networks (`10.0.0.0/8`, `fd00::/8`), and `unix` for peers on UNIX sockets.
 
     Raises:
+        TypeError: they are no list of texts; the caller's fault.
         ValueError: a name is none of these, or has bits behind its prefix; the caller's fault.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         if isinstance(names, str):
             raise ValueError(f"expected a list of networks, not the text {names!r}")
-        listed = list(names)
+        listed: list[object] = list(names)
+        for name in listed:
+            if isinstance(name, (int, bytes)):  # of which `ipaddress` makes addresses
+                raise TypeError(f"expected networks as texts such as '10.0.0.0/8', not {name!r}")
         self._has_unix = "unix" in listed
-        self._networks = [ipaddress.ip_network(name) for name in listed if name != "unix"]
+        self._networks = [ipaddress.ip_network(str(name)) for name in listed if name != "unix"]
 
     def __contains__(self, ip: object) -> bool:
         if ip == UNKNOWN_IP:
@@ -92,8 +101,16 @@ class Forwarding:
             said_ip, said_protocol = (self._forwarded if self._use_forwarded else self._x_headers)(request.headers)
             ip = said_ip or ip
             protocol = said_protocol if said_protocol in ("http", "https") else protocol
+        elif general_log.isEnabledFor(logging.DEBUG):
+            self._tell_of_ignored(request.headers, ip)
         context.remote_ip = request.remote_ip = ip
         context.protocol = request.protocol = protocol
+
+    def _tell_of_ignored(self, headers: HTTPHeaders, ip: str) -> None:
+        for name in ("Forwarded",) if self._use_forwarded else _X_HEADERS:
+            if name in headers:
+                general_log.debug("%s of %s is ignored, which is none of trusted_proxies", name, ip)
+                return
 
     def _is_proxy(self, ip: str) -> bool:
         return ip in self._skipped or (self._proxies is not None and ip in self._proxies)

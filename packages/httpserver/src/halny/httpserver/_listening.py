@@ -14,7 +14,7 @@ import logging
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from halny.iostream.netutil import add_accept_handler
 
@@ -22,12 +22,12 @@ from ._context import ip_of
 from ._protocol import HTTPProtocol
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from ._forwarding import Networks
     from ._proxy_header import ProxiedPeer
     from ._settings import ServerSettings
+    from ._tls import Certificates
 
 general_log = logging.getLogger("halny.general")
 
@@ -122,9 +122,10 @@ class Beginnings:
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._waiting)
 
     @property
     def has_room(self) -> bool:
@@ -132,22 +133,49 @@ class Beginnings:
         connections than twice the limit, and those of which HTTP has begun are served up to the limit.
         """
         limit = self._settings.max_connections
-        return limit is None or len(self._settings.connections) + len(self._tasks) < 2 * limit
+        return limit is None or len(self._settings.connections) + len(self._waiting) < 2 * limit
 
     def add(self, task: asyncio.Task[None]) -> None:
-        """Count one more, until its task is done."""
+        """Count one more, until HTTP has begun or its task is done."""
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._waiting.add(task)
+        task.add_done_callback(self._forget)
+
+    def begun(self, task: asyncio.Task[None]) -> None:
+        """HTTP has begun, which counts the connection itself: the task has nothing more to do but to end."""
+        self._waiting.discard(task)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._waiting.discard(task)
 
     def cancel(self) -> None:
         """Close all of them."""
-        for task in self._tasks:
+        for task in self._waiting:
             task.cancel()
 
     async def wait_until_none(self) -> None:
         """Wait until none is left."""
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+@final
+class _Beginning(asyncio.Protocol):
+    """Takes the place of HTTP's protocol until the transport is there.
+
+    Args:
+        begin: makes HTTP's protocol.
+    """
+
+    def __init__(self, begin: Callable[[], HTTPProtocol]) -> None:
+        self._begin = begin
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.BaseProtocol`."""
+        protocol = self._begin()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
 
 
 @final
@@ -158,7 +186,7 @@ class PreparingListener:
         loop: runs the connections.
         settings: what they share.
         sock: listens already.
-        context: for TLS, or None.
+        certificates: for TLS, or None.
         preamble: what comes before that, or None.
         beginnings: counts the connections that are not yet HTTP's.
     """
@@ -168,13 +196,13 @@ class PreparingListener:
         loop: asyncio.AbstractEventLoop,
         settings: ServerSettings,
         sock: socket.socket,
-        context: ssl.SSLContext | None,
+        certificates: Certificates | None,
         preamble: Preamble | None,
         beginnings: Beginnings,
     ) -> None:
         self._loop = loop
         self._settings = settings
-        self._context = context
+        self._certificates = certificates
         self._preamble = preamble
         self._beginnings = beginnings
         self._tasks: set[asyncio.Task[None]] = set()
@@ -188,7 +216,10 @@ class PreparingListener:
 
     def _accept(self, sock: socket.socket, address: Any) -> None:
         ip = ip_of(address)
-        if not self._beginnings.has_room or (self._preamble is not None and not self._preamble.is_taken_from(ip)):
+        if not self._beginnings.has_room:
+            sock.close()
+            self._settings.tell_of_cut_off(ip)
+        elif self._preamble is not None and not self._preamble.is_taken_from(ip):
             sock.close()
         else:
             task = self._loop.create_task(self._begin(sock, ip))
@@ -198,19 +229,29 @@ class PreparingListener:
 
     async def _begin(self, sock: socket.socket, ip: str) -> None:
         loop, settings = self._loop, self._settings
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         options: dict[str, Any] = {}
-        if self._context is not None:
+        certificates = self._certificates
+        if certificates is not None:
             options = {
-                "ssl": self._context,
+                "ssl": certificates.context,
                 "ssl_handshake_timeout": settings.timeouts.handshake,
                 "ssl_shutdown_timeout": TLS_SHUTDOWN,
             }
+
+        def begin() -> HTTPProtocol:
+            self._beginnings.begun(task)
+            self._tasks.discard(task)
+            return HTTPProtocol(loop, settings, peer)
+
         try:
             peer = None if self._preamble is None else await self._preamble.read(sock, ip)
-            await loop.connect_accepted_socket(lambda: HTTPProtocol(loop, settings, peer), sock, **options)
+            await loop.connect_accepted_socket(lambda: _Beginning(begin), sock, **options)
         except OSError as error:  # the peer is gone, too slow, or its handshake failed
             general_log.debug("connection from %s ended: %s", ip, error)
             sock.close()
+            if certificates is not None:
+                certificates.examine(error)
         except BaseException:
             sock.close()
             raise

@@ -10,13 +10,24 @@ import asyncio
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
-from halny.http import DEFAULT_LIMITS, HTTPServerConnectionDelegate, Limits
+from halny.http import HTTPServerConnectionDelegate
 from halny.ioloop import IOLoop
 from halny.ioloop.util import Configurable
 from halny.iostream.netutil import DEFAULT_BACKLOG
 from halny.iostream.tcpserver import TCPServer
 
 from ._activation import listen_beside, reserve, shares_its_port
+from ._checks import (
+    check_application,
+    check_server_names,
+    check_switches,
+    count,
+    limits_of,
+    networks,
+    protocol_of,
+    size,
+    timeouts_of,
+)
 from ._listening import (
     Beginnings,
     Listener,
@@ -26,7 +37,7 @@ from ._listening import (
     needs_own_listener,
     send_at_once,
 )
-from ._settings import ServerSettings, Timeouts
+from ._settings import ServerSettings
 from ._sources import CallableDelegate, DelegateSource, endpoint_source
 from ._sweep import Sweep
 from ._tls import Certificates
@@ -34,11 +45,11 @@ from ._tls import Certificates
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from halny.http import EndpointSource, HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
+    from halny.http import EndpointSource, HTTPConnection, HTTPMessageDelegate, HTTPServerRequest, Limits
 
-    from ._forwarding import Networks
+    from ._settings import Timeouts
     from ._tls import TLSOptions
 
 
@@ -124,36 +135,44 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             server_names: certificates for the names that clients ask for, `*.example.org` among them; `ssl_options`
                 has the one for all others.
 
+        What is said by an argument of its own, such as `max_body_size`, holds whatever `limits` and `timeouts` say.
+
         Raises:
-            ValueError: settings exclude each other, a network is none, or there is no time for a TLS handshake; the
-                caller's fault.
+            TypeError: a setting has the wrong type, or nothing can be served by what should answer; the caller's fault.
+            ValueError: a setting is out of its range, or settings exclude each other; the caller's fault.
+            KeyError: `ssl_options` has no `certfile`.
+            OSError: a certificate can't be read, or (`ssl.SSLError`) does not hold what it should.
         """
+        check_switches(
+            no_keep_alive=no_keep_alive,
+            xheaders=xheaders,
+            decompress_request=decompress_request,
+            forwarded=forwarded,
+            proxy_protocol=proxy_protocol,
+        )
+        chunk_size, max_buffer_size = size("chunk_size", chunk_size), size("max_buffer_size", max_buffer_size)
+        max_header_size, max_body_size = size("max_header_size", max_header_size), size("max_body_size", max_body_size)
+        check_server_names(server_names)
         # TCPServer makes its own context of the options, which also checks them; connections use `Certificates`'.
         TCPServer.__init__(self, ssl_options=ssl_options, max_buffer_size=max_buffer_size, read_chunk_size=chunk_size)
         self.request_callback = request_callback
         self.trusted_downstream = trusted_downstream
         self._keeps_alive = not no_keep_alive
-        self._proxies = None if trusted_proxies is None else _networks(trusted_proxies)
+        self._proxies = None if trusted_proxies is None else networks("trusted_proxies", trusted_proxies)
+        if trusted_proxies and not (xheaders or forwarded or proxy_protocol):
+            raise ValueError("trusted_proxies without xheaders, forwarded or proxy_protocol, which believe them")
         self._proxy_protocol = proxy_protocol
         source = self._endpoint_source(request_callback)
-        if xheaders or forwarded:
-            if xheaders and forwarded:
-                raise ValueError("xheaders and forwarded: choose what your proxy writes, for it lets the other pass")
-            from ._forwarding import Forwarding, ForwardingSource
-
-            skipped = _networks(trusted_downstream or ())
-            forwarding = Forwarding(use_forwarded=forwarded, proxies=self._proxies, skipped=skipped)
-            source = ForwardingSource(source, forwarding)
         self._settings = ServerSettings(
-            source=source,
-            limits=_limits(limits, max_header_size, max_body_size if max_body_size is not None else max_buffer_size),
-            timeouts=_timeouts(timeouts, idle_connection_timeout, body_timeout),
-            protocol=protocol,
+            source=self._behind_proxies(source, xheaders, forwarded) if xheaders or forwarded else source,
+            limits=limits_of(limits, max_header_size, max_buffer_size if max_body_size is None else max_body_size),
+            timeouts=timeouts_of(timeouts, idle_connection_timeout, body_timeout),
+            protocol=protocol_of(protocol),
             no_keep_alive=no_keep_alive,
-            chunk_size=chunk_size or ServerSettings.DEFAULT_CHUNK_SIZE,
+            chunk_size=ServerSettings.DEFAULT_CHUNK_SIZE if chunk_size is None else chunk_size,
             max_buffer_size=max_buffer_size,
             decompress=decompress_request,
-            max_connections=max_connections,
+            max_connections=count("max_connections", max_connections),
             on_close=self._close_listener(),
         )
         if server_names and ssl_options is None:
@@ -166,7 +185,17 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
     def _endpoint_source(self, request_callback: object) -> EndpointSource:
         if type(self).start_request is not HTTPServer.start_request:
             return DelegateSource(self)  # a subclass wants to be told of every request
+        check_application(request_callback)
         return endpoint_source(request_callback)
+
+    def _behind_proxies(self, source: EndpointSource, xheaders: bool, forwarded: bool) -> EndpointSource:
+        if xheaders and forwarded:
+            raise ValueError("xheaders and forwarded: choose what your proxy writes, for it lets the other pass")
+        from ._forwarding import Forwarding, ForwardingSource
+
+        skipped = networks("trusted_downstream", self.trusted_downstream or ())
+        forwarding = Forwarding(use_forwarded=forwarded, proxies=self._proxies, skipped=skipped)
+        return ForwardingSource(source, forwarding)
 
     def _close_listener(self) -> Callable[[object], None] | None:
         """Return what wants to know of connections that have ended, if anything does."""
@@ -211,11 +240,10 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         self._settings.context = copy_context()
         self._settings.keeps_alive = self._keeps_alive  # which `drain` has changed, where it was called before
         send_at_once(sock)
-        context = None if self._certificates is None else self._certificates.context
         preamble = Preamble(loop, self._settings.timeouts.header, self._proxies) if self._proxy_protocol else None
-        if needs_own_listener(loop) or preamble is not None or context is not None:
+        if needs_own_listener(loop) or preamble is not None or self._certificates is not None:
             listener: Listener | PreparingListener = PreparingListener(
-                loop, self._settings, sock, context, preamble, self._beginnings
+                loop, self._settings, sock, self._certificates, preamble, self._beginnings
             )
         else:
             listener = Listener(loop, self._settings, sock)
@@ -316,26 +344,3 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         callback = self.request_callback
         if isinstance(callback, HTTPServerConnectionDelegate):
             callback.on_close(server_conn)
-
-
-def _networks(names: Iterable[str]) -> Networks:
-    from ._forwarding import Networks  # with ipaddress; few servers need it
-
-    return Networks(names)
-
-
-def _limits(limits: Limits | None, max_header_size: int | None, max_body_size: int | None) -> Limits:
-    result = DEFAULT_LIMITS if limits is None else limits
-    if max_header_size is not None:
-        target = min(result.max_target_size, max_header_size)
-        result = result._replace(max_header_size=max_header_size, max_target_size=target)
-    return result if max_body_size is None else result._replace(max_body_size=max_body_size)
-
-
-def _timeouts(timeouts: Timeouts | None, idle: float | None, body: float | None) -> Timeouts:
-    result = Timeouts() if timeouts is None else timeouts
-    if result.handshake <= 0:
-        raise ValueError(f"timeouts.handshake is {result.handshake!r}, expected more than 0 seconds")
-    if idle is not None:
-        result = result._replace(idle=idle)
-    return result if body is None else result._replace(body=body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from ._ends import ConnectionEnds
 
 application_log = logging.getLogger("halny.application")
+general_log = logging.getLogger("halny.general")
 
 KIB = 1024
 
 
 @final
 class Timeouts(NamedTuple):
-    """How long a peer may take, in seconds. A handler's own time is not limited."""
+    """How long a peer may take, in seconds; `math.inf` is for no limit. A handler's own time is not limited."""
 
     header: float = 30.0
     """For a head, from its first byte to its last. Slower is answered with 408: a peer that sends a head byte by
@@ -36,7 +38,7 @@ class Timeouts(NamedTuple):
 
     body_rate: float = 240.0
     """Bytes in each second that a body must bring on the average, after `body_grace`; slower is answered with 408.
-    Less than the slowest links that are in use, enough to end a body sent byte by byte."""
+    Less than the slowest links that are in use, enough to end a body sent byte by byte. 0 is for no rate."""
 
     body_grace: float = 20.0
     """Seconds before `body_rate` counts, and how long a body may pause at the least."""
@@ -61,9 +63,9 @@ class ServerSettings:
     DEFAULT_CHUNK_SIZE: ClassVar = 256 * KIB  # what event loops read at once: no part has to be cut
 
     __slots__ = (
-        "chunk_size", "connections", "context", "decompress", "emptied", "idle_deadline", "keeps_alive", "limits",
-        "max_buffer_size", "max_connections", "now", "on_close", "protocol", "read_ahead", "reader", "source", "tasks",
-        "timeouts",
+        "_next_told", "chunk_size", "connections", "context", "decompress", "emptied", "idle_deadline", "keeps_alive",
+        "limits", "max_buffer_size", "max_connections", "now", "on_close", "protocol", "read_ahead", "reader", "source",
+        "tasks", "timeouts",
     )  # fmt: skip
 
     source: EndpointSource
@@ -127,11 +129,23 @@ class ServerSettings:
         self.connections: set[ConnectionEnds] = set()
         self.emptied = None
         self.tasks: set[asyncio.Task[Any]] = set()
+        self._next_told = 0.0
 
     def set_time(self, now: float) -> None:
         """The loop's time is `now`, in seconds."""
         self.now = now
         self.idle_deadline = now + self.timeouts.idle
+
+    def tell_of_cut_off(self, peer: object) -> None:
+        """A connection was closed without an answer, as twice `max_connections` are there. Said once a second.
+
+        Args:
+            peer: whose it was.
+        """
+        now = time.monotonic()
+        if now >= self._next_told:
+            self._next_told = now + 1.0
+            general_log.info("refused connection from %s: more than twice %s connections", peer, self.max_connections)
 
     def forget(self, connection: ConnectionEnds) -> None:
         """A connection has come to its end, or belongs to somebody else from now on."""

@@ -82,11 +82,18 @@ class WSGIContainer:
         stream_chunked: whether bodies whose length nobody knows beforehand are read as they come too. Then they have
             no `CONTENT_LENGTH`, and end where `wsgi.input` does: PEP 3333 has no such thing, so that Django takes them
             to be empty; Flask and others look at `wsgi.input_terminated`. By default they are collected, and have one.
+
+    Raises:
+        TypeError: the application can't be called, or the executor runs nothing; the caller's fault.
     """
 
     def __init__(
         self, wsgi_application: WSGIApplication, executor: Executor | None = None, *, stream_chunked: bool = False
     ) -> None:
+        if not callable(wsgi_application):
+            raise TypeError(f"the WSGI application is {wsgi_application!r}, expected a callable")
+        if executor is not None and not callable(getattr(executor, "submit", None)):
+            raise TypeError(f"executor is {executor!r}, expected for example ThreadPoolExecutor(16)")
         self.wsgi_application = wsgi_application
         self.executor: Executor = dummy_executor if executor is None else executor
         self.stream_chunked = stream_chunked
