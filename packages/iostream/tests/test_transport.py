@@ -105,6 +105,18 @@ async def test_a_peer_that_never_reads_is_cut_off_in_the_end(monkeypatch: pytest
     await asyncio.sleep(0)
 
 
+async def test_a_peer_that_does_not_answer_the_end_of_tls_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    # How long the transport would wait for it by itself is up to whoever made the transport.
+    monkeypatch.setattr(_transport, "CLOSE_LINGER_SECONDS", 0.02)
+    left, right = await transports(client_context(), server_context())
+    client = stream_on_transport(left)
+    right.pause_reading()
+    async with asyncio.timeout(20.0):
+        await gone(client)
+    right.abort()
+    await asyncio.sleep(0)
+
+
 async def test_a_stream_that_broke_is_cut_off_at_once() -> None:
     left, right = await transports()
     client, server = stream_on_transport(left), stream_on_transport(right)

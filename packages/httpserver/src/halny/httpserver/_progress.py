@@ -71,9 +71,10 @@ def _queued(sock: Any) -> int:
     if sys.platform == "linux":
         (queued,) = _QUEUE.unpack(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(_QUEUE.size)))
         return int(queued)
-    if sys.platform == "darwin":
+    elif sys.platform == "darwin":
         return int(sock.getsockopt(socket.SOL_SOCKET, _SO_NWRITE))
-    return 0
+    else:
+        return 0
 
 
 def _acknowledged(sock: Any, otherwise: int) -> int:
