@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from halny.http import HTTPHeaders, HTTPServerRequest, ResponseStartLine
+from halny.http import EndpointSource, HTTPHeaders, HTTPServerRequest, ResponseStartLine, StreamingEndpoint
 from halny.httpserver import _progress
 from halny.httpserver._progress import progress
 from halny.iostream import StreamClosedError
@@ -132,6 +132,32 @@ class Peer:
             self.ended = True  # the server has said goodbye
 
 
+class BodyIgnored(EndpointSource, StreamingEndpoint):
+    """Answers without the body, of which the rest may still be on its way.
+
+    Args:
+        serve: answers.
+    """
+
+    def __init__(self, serve: Callable[[HTTPServerRequest], Coroutine[Any, Any, None]]) -> None:
+        self._serve = serve
+
+    def find_endpoint(self, request: HTTPServerRequest) -> StreamingEndpoint:
+        self._request = request
+        return self
+
+    def run(self) -> Coroutine[Any, Any, None]:
+        return self._serve(self._request)
+
+    def wait_for_body(self) -> None: ...
+
+    def data_received(self, chunk: bytes) -> None: ...
+
+    def body_complete(self) -> None: ...
+
+    def on_connection_close(self) -> None: ...
+
+
 def tls_options(secure: bool) -> dict[str, Any]:
     return {"ssl_options": server_context()} if secure else {}
 
@@ -169,6 +195,26 @@ def test_a_whole_response_is_taken_slowly(run: Callable[..., None], secure: bool
                 await peer.send(head("GET", "/", line))
                 await take_slowly(server, peer, SIZE)
             await server.until(lambda: not server.settings.connections)
+
+    run(main())
+
+
+@runs
+@KERNEL_TELLS
+def test_with_tls_the_next_request_has_its_time_after_what_is_taken_slowly(run: Callable[..., None]) -> None:
+    async def main() -> None:
+        async with serving(lambda request: respond(request, bytes(SIZE)), ssl_options=server_context()) as server:
+            async with Peer(True) as peer:
+                await peer.connect(server)
+                await peer.send(head())
+                await take_slowly(server, peer, SIZE)
+                protocol = server.connection
+                await server.until(lambda: progress(protocol.transport).left == 0)
+                server.settings.set_time(asyncio.get_running_loop().time() + 2000.0)
+                server.look(2000.0)
+                assert protocol.deadline == server.settings.idle_deadline
+                await peer.send(head())
+                await take_slowly(server, peer, 2 * SIZE)
 
     run(main())
 
@@ -228,10 +274,7 @@ def test_a_whole_response_is_not_taken(
 @runs
 @secured
 @KERNEL_TELLS
-def test_an_error_waits_for_a_peer_that_reads_slowly(
-    run: Callable[..., None], secure: bool, expect_log: ExpectLog
-) -> None:
-    # A socket that is closed with something unread is reset: what the kernel still holds would be lost.
+def test_a_closed_connection_waits_for_a_peer_that_reads_slowly(run: Callable[..., None], secure: bool) -> None:
     async def serve(request: HTTPServerRequest) -> None:
         connection: Any = request.connection
         connection.write_headers(OK, HTTPHeaders(), bytes(SIZE))
@@ -244,6 +287,34 @@ def test_an_error_waits_for_a_peer_that_reads_slowly(
                 await peer.send(head("POST", "/") + head("POST", "/"))
                 await take_slowly(server, peer, SIZE)
             await server.until(lambda: not server.settings.connections)
+
+    run(main())
+
+
+@runs
+@secured
+@KERNEL_TELLS
+def test_what_the_kernel_holds_is_not_reset_while_it_is_taken(run: Callable[..., None], secure: bool) -> None:
+    # A socket that is closed with something unread is reset (RFC 9112, section 9.6). The peer is still sending.
+    size = 1_000_000
+
+    async def serve(request: HTTPServerRequest) -> None:
+        respond(request, bytes(size), 413)
+
+    async def main() -> None:
+        async with serving(BodyIgnored(serve), **tls_options(secure)) as server, Peer(secure) as peer:
+            await peer.connect(server)
+            await peer.send(head("POST", "/", "Content-Length: 100000000") + bytes(1000))
+            await server.until(lambda: server.settings.connections and server.connection._state.name == "LINGERING")
+            await server.until(lambda: server.connection.transport.get_write_buffer_size() == 0)
+            for later in range(10, 160, 50):
+                await peer.take(200_000)
+                await peer.send(bytes(1000))
+                server.look(later)
+                await asyncio.sleep(0)
+                assert not server.connection.transport.is_closing()
+            await peer.take(size, size)
+            assert peer.received >= size
 
     run(main())
 
@@ -345,7 +416,9 @@ def test_a_goodbye_that_is_not_answered(run: Callable[..., None]) -> None:
             await peer.send(head())
             await peer.take(1 << 20)
             assert peer.ended  # it has been told, and does not answer
-            await until_cut_off(server)
+            await server.until(lambda: progress(server.connection.transport).left == 0)
+            server.look(2.0)
+            await server.until(lambda: not server.settings.connections)
             await asyncio.wait_for(told.wait(), PATIENCE)
             go_on.set()
 
