@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from halny.httpserver import HTTPServer
+from halny.httpserver._progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -150,6 +151,13 @@ class Serving:
         now = asyncio.get_running_loop().time() + later
         for connection in [each for each in self.settings.connections if each.deadline <= now]:
             connection.look(now)
+
+    async def until_taken(self) -> None:
+        """Let the loop run until the clients' kernels have acknowledged everything, which they may do a little later.
+
+        Before that the server waits for them when it looks.
+        """
+        await self.until(lambda: not any(progress(each.transport).left for each in self.settings.connections))
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Let the loop run until something is so."""

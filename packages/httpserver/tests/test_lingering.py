@@ -100,6 +100,7 @@ async def test_what_was_written_reaches_a_peer_that_is_still_sending(close: Any,
                 assert (response.status, response.body) == (413, b"enough")
                 await client.writer.drain()
                 if secure:
+                    await server.until_taken()
                     server.look(4.0)  # half of a connection with TLS can't be closed: its end comes later
                 assert await client.rest() == b""
             await server.until(lambda: server.server.connection_count == 0)
@@ -173,6 +174,7 @@ async def lingering(server: Serving, client: Client) -> None:
 async def test_a_peer_that_never_ends_is_cut_off() -> None:
     async with serving(Closing(finish_and_close)) as server, await server.connect() as client:
         await lingering(server, client)
+        await server.until_taken()
         server.look(2.5)
         assert server.server.connection_count == 1
         server.look(4.0)

@@ -209,7 +209,7 @@ def test_with_tls_the_next_request_has_its_time_after_what_is_taken_slowly(run: 
                 await peer.send(head())
                 await take_slowly(server, peer, SIZE)
                 protocol = server.connection
-                await server.until(lambda: progress(protocol.transport).left == 0)
+                await server.until_taken()
                 server.settings.set_time(asyncio.get_running_loop().time() + 2000.0)
                 server.look(2000.0)
                 assert protocol.deadline == server.settings.idle_deadline
@@ -416,7 +416,7 @@ def test_a_goodbye_that_is_not_answered(run: Callable[..., None]) -> None:
             await peer.send(head())
             await peer.take(1 << 20)
             assert peer.ended  # it has been told, and does not answer
-            await server.until(lambda: progress(server.connection.transport).left == 0)
+            await server.until_taken()
             server.look(2.0)
             await server.until(lambda: not server.settings.connections)
             await asyncio.wait_for(told.wait(), PATIENCE)

@@ -180,6 +180,7 @@ async def test_what_lingers_is_cut_off(expect_log: ExpectLog) -> None:
         async with serving() as server, await server.connect() as client:
             assert (await client.ask(b"nonsense\r\n\r\n")).status == 400
             client.send(b"more nonsense")
+            await server.until_taken()
             server.look(1.0)
             assert server.settings.connections
             server.look(4.0)

@@ -285,6 +285,9 @@ class RequestConnection(HTTPConnection):
     def detach_transport(self) -> tuple[asyncio.Transport, bytes]:
         """As `detach`, for a protocol that takes the stream's place: it is to be set at once.
 
+        Over TLS, a transport that is closed waits for a peer that takes its time for as long as a day: whoever does not
+        want that aborts it after a while, as the stream of `detach` does.
+
         Returns:
             The transport, and the bytes that came behind the request.
 
