@@ -30,6 +30,26 @@ async def test_connections_over_the_limit_are_turned_away(expect_log: ExpectLog)
         assert (await server.ask(head())).status == 200
 
 
+async def test_those_that_are_turned_away_take_no_place(expect_log: ExpectLog) -> None:
+    async with serving(max_connections=2) as server:
+        with expect_log("halny.general", "more than 2 connections", logging.INFO, count=2):
+            async with await server.connect() as first, await server.connect() as second:
+                assert await first.is_open()
+                assert await second.is_open()
+                refused = [await server.connect() for _ in range(2)]
+                for client in refused:
+                    assert (await client.response()).status == 503
+        await server.until(lambda: server.server.connection_count == 2)  # the two that were refused, and linger
+        async with await server.connect() as third, await server.connect() as fourth:
+            assert await third.is_open()
+            assert await fourth.is_open()
+            with expect_log("halny.general", "more than twice 2 connections", logging.INFO, count=1):
+                async with await server.connect() as fifth:
+                    assert await fifth.rest() == b""
+        for client in refused:
+            client.writer.transport.abort()
+
+
 async def test_a_flood_of_connections_over_the_limit_is_cut_off(expect_log: ExpectLog) -> None:
     with expect_log("halny.general", "refused connection from 127.0.0.1: more than 2", logging.INFO, count=2):
         with expect_log("halny.general", "more than twice 2 connections", logging.INFO, count=1) as cut_off:

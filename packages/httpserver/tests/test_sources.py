@@ -299,19 +299,26 @@ async def test_a_coroutine_that_fails_is_answered(
                 assert (await server.ask(WITH_BODY)).status == status
 
 
-@pytest.mark.parametrize("kind", [Collecting, lambda callback: callback])
+def as_it_is(callback: Callable[[HTTPServerRequest], object]) -> object:
+    return callback
+
+
+@pytest.mark.parametrize("kind", [Collecting, as_it_is])
 @pytest.mark.parametrize("returned", ["text", b"bytes", {"a": 1}, [], ()])
 async def test_a_callable_that_returns_its_answer_is_told_how_to_send_it(
     kind: Any, returned: object, expect_log: ExpectLog
 ) -> None:
+    def answer(request: HTTPServerRequest) -> object:
+        return returned
+
     with expect_log("halny.application", "exception in", logging.ERROR, count=1) as records:
-        async with serving(kind(lambda request: returned)) as server:
+        async with serving(kind(answer)) as server:
             assert (await server.ask(head())).status == 500
     assert records[0].exc_info
     assert "has not answered: the response is sent by" in str(records[0].exc_info[1])
 
 
-@pytest.mark.parametrize("kind", [Collecting, lambda callback: callback])
+@pytest.mark.parametrize("kind", [Collecting, as_it_is])
 @pytest.mark.parametrize("returned", ["text", 1, object()])
 async def test_what_a_callable_returns_that_has_answered_is_its_own_business(kind: Any, returned: object) -> None:
     def answer(request: HTTPServerRequest) -> object:

@@ -67,12 +67,16 @@ class HTTPProtocol(RunningConnection):
         self.context = ConnectionContext(self._transport, settings.protocol, self._peer)
         self.deadline = settings.idle_deadline
         settings.connections.add(self)
-        if settings.max_connections is not None and len(settings.connections) > settings.max_connections:
-            self._turn_away(settings.max_connections)
+        limit = settings.max_connections
+        if limit is not None and len(settings.connections) - len(settings.turned_away) > limit:
+            self._turn_away(limit)
 
     def _turn_away(self, limit: int) -> None:
         """Answer a connection that is one too many; when as many again are being turned away, cut it off."""
-        if len(self._settings.connections) > 2 * limit:
+        settings = self._settings
+        settings.turned_away.add(self)
+        if len(settings.connections) > 2 * limit:
+            settings.tell_of_cut_off(self.context)
             self.abort()
         else:
             self._refuse(HTTPRefusal(503, f"more than {limit} connections"), TURNED_AWAY)

@@ -65,7 +65,7 @@ class ServerSettings:
     __slots__ = (
         "_next_told", "chunk_size", "connections", "context", "decompress", "emptied", "idle_deadline", "keeps_alive",
         "limits", "max_buffer_size", "max_connections", "now", "on_close", "protocol", "read_ahead", "reader", "source",
-        "tasks", "timeouts",
+        "tasks", "timeouts", "turned_away",
     )  # fmt: skip
 
     source: EndpointSource
@@ -127,6 +127,7 @@ class ServerSettings:
         self.reader = HeadReader(limits)
         self.set_time(0.0)
         self.connections: set[ConnectionEnds] = set()
+        self.turned_away: set[ConnectionEnds] = set()  # those connections that are one too many
         self.emptied = None
         self.tasks: set[asyncio.Task[Any]] = set()
         self._next_told = 0.0
@@ -150,6 +151,7 @@ class ServerSettings:
     def forget(self, connection: ConnectionEnds) -> None:
         """A connection has come to its end, or belongs to somebody else from now on."""
         self.connections.discard(connection)
+        self.turned_away.discard(connection)
         if self.emptied is not None and not self.connections:
             self.emptied.set()
         if self.on_close is not None:

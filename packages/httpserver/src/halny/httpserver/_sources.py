@@ -312,7 +312,7 @@ def _as_awaitable(result: object, callback: object, request: HTTPServerRequest) 
     has_answered = getattr(request.connection, "state", None) is not ResponseState.EMPTY
     if isinstance(result, (str, bytes, dict, list, tuple)) and not has_answered:
         raise TypeError(
-            f"{callback!r} returned {str(result)[:100]!r}, and has not answered: the response is sent by"
+            f"{callback!r} returned {repr(cast('object', result))[:100]}, and has not answered: the response is sent by"
             " request.connection.respond(), and what is returned is None or awaitable"
         )
     return None
