@@ -152,6 +152,17 @@ class Serving:
         for connection in [each for each in self.settings.connections if each.deadline <= now]:
             connection.look(now)
 
+    async def look_until_gone(self, later: float) -> None:
+        """Look again and again, each time long after the last, until no connection is left.
+
+        The kernel of a client that reads nothing goes on taking for a while, which the server sees.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while self.settings.connections:
+                self.look(later)
+                later += 100.0
+                await asyncio.sleep(0)
+
     async def until_taken(self) -> None:
         """Let the loop run until the clients' kernels have acknowledged everything, which they may do a little later.
 

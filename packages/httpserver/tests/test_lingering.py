@@ -206,15 +206,11 @@ async def test_a_peer_that_takes_nothing_is_cut_off(expect_log: ExpectLog) -> No
         client.send(head())
         await server.until(lambda: server.settings.connections)
         await server.until(lambda: type(server.connection).__name__ == "Lingering")
-        left = -1
-        while server.connection.transport.get_write_buffer_size() != left:
-            left = server.connection.transport.get_write_buffer_size()
-            await asyncio.sleep(0.01)
         with expect_log("halny.general", "taken nothing", logging.INFO, count=1):
             server.look(10.0)
             assert server.server.connection_count == 1
-            server.look(100.0)
-            await server.until(lambda: server.server.connection_count == 0)
+            await server.look_until_gone(100.0)
+            assert server.server.connection_count == 0
 
 
 async def test_without_anything_to_be_lost_tls_is_closed_at_once() -> None:

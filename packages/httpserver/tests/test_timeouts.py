@@ -141,14 +141,9 @@ async def test_a_peer_that_takes_nothing_is_cut_off(line: str, expect_log: Expec
         await server.until(lambda: server.settings.connections and server.connection._writing_paused)
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         with expect_log("halny.general", "taken nothing", logging.INFO, count=1):
-            left = -1
-            while server.connection.transport.get_write_buffer_size() != left:
-                left = server.connection.transport.get_write_buffer_size()
-                await asyncio.sleep(0.01)
             server.look(80.0)
             assert server.settings.connections
-            server.look(300.0)
-            await server.until(lambda: not server.settings.connections)
+            await server.look_until_gone(300.0)
 
 
 async def test_a_stream_that_is_not_read_ends_its_handler(expect_log: ExpectLog) -> None:
@@ -167,10 +162,8 @@ async def test_a_stream_that_is_not_read_ends_its_handler(expect_log: ExpectLog)
         client.send(head())
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await server.until(lambda: server.settings.connections and server.connection._writing_paused)
-        await asyncio.sleep(0.05)
         with expect_log("halny.general", "taken nothing", logging.INFO, count=1):
-            server.look(10.0)
-            server.look(100.0)
+            await server.look_until_gone(10.0)
             await asyncio.wait_for(ended.wait(), PATIENCE)
 
 

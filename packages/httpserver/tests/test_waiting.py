@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 from contextlib import asynccontextmanager
@@ -107,11 +106,8 @@ async def test_a_peer_that_takes_nothing_is_seen_after_the_end_of_its_body(expec
         await server.until(lambda: server.settings.connections and server.connection._writing_paused)
         client.send(b"abc")
         await server.until(lambda: server.connection._upload is None)
-        await asyncio.sleep(0.05)
-        server.look(10.0)
         with expect_log("halny.general", "taken nothing", logging.INFO, count=1):
-            server.look(100.0)
-        await server.until(lambda: not server.settings.connections)
+            await server.look_until_gone(10.0)
 
 
 async def test_whoever_waits_for_a_peer_that_leaves_is_told_before_its_wait_fails() -> None:
