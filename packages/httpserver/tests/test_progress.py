@@ -449,6 +449,56 @@ def test_a_peer_that_says_goodbye_and_takes_nothing(run: Callable[..., None], ex
         run(main())
 
 
+@runs
+def test_a_connection_whose_handler_has_closed_it_too_is_cut_off(run: Callable[..., None]) -> None:
+    # Over TLS a transport of asyncio's that is closed twice could neither be asked nor aborted any more.
+    def serve(request: HTTPServerRequest) -> None:
+        connection: Any = request.connection
+        connection.stream.close()
+        respond(request)
+
+    async def main() -> None:
+        async with serving(serve, ssl_options=server_context()) as server, Peer(True) as peer:
+            await peer.connect(server)
+            await peer.send(head("GET", "/", "Connection: close"))
+            await server.until(lambda: server.settings.connections and server.connection.transport.is_closing())
+            await server.until(lambda: server.connection._state.name == "LINGERING")
+            await until_cut_off(server)
+
+    run(main())
+
+
+@runs
+def test_a_handshake_that_ends_as_the_server_stops(run: Callable[..., None]) -> None:
+    async def main() -> None:
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+        class Stopping(Peer):
+            """Has the server stop in the turn of the loop in which it reads the end of the handshake."""
+
+            async def _send(self, data: bytes) -> None:
+                if self._tls is not None and self._tls.version() is not None:
+                    loop.call_soon(stop)
+                    self._sock.send(data)
+                else:
+                    await super()._send(data)
+
+        def stop() -> None:
+            server.server.stop()
+            stopped.set()
+
+        async with serving(ssl_options=server_context()) as server, Stopping(True) as peer:
+            await peer.connect(server)
+            await asyncio.wait_for(stopped.wait(), PATIENCE)
+            draining = asyncio.ensure_future(server.server.drain(None))
+            await asyncio.sleep(0)
+            await until_cut_off(server)  # uvloop reads first, and then the connection was in time
+            assert await asyncio.wait_for(draining, PATIENCE)
+            assert server.server.connection_count == 0
+
+    run(main())
+
+
 # What is measured
 
 

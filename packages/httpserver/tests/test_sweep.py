@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from halny.httpserver import Timeouts
 from halny.httpserver._clock import BodyClock
+from halny.httpserver._protocol import HTTPProtocol
 from halny.httpserver._sweep import MAX_GAP
 
 from ._helpers import Serving, head, serving
 
 if TYPE_CHECKING:
     import asyncio
+
+    import pytest
 
     from tools.strict_tests.logs import ExpectLog
 
@@ -43,6 +46,26 @@ def sweep(server: Serving, gap: float) -> None:
     loop, each._loop = each._loop, Clock(each._loop)
     each._look()
     each._loop = loop
+
+
+async def test_one_connection_that_fails_keeps_nobody_else_waiting(
+    monkeypatch: pytest.MonkeyPatch, expect_log: ExpectLog
+) -> None:
+    async with serving() as server, await server.connect() as first, await server.connect() as second:
+        assert await first.is_open()
+        assert await second.is_open()
+        looked: list[object] = []
+
+        def fail(connection: object, now: float) -> None:
+            looked.append(connection)
+            raise ValueError("broken")
+
+        monkeypatch.setattr(HTTPProtocol, "look", fail)
+        for connection in server.settings.connections:
+            connection.deadline = 0.0
+        with expect_log("halny.general", "could not look at", logging.ERROR, count=2):
+            sweep(server, 1.0)
+        assert len(looked) == 2
 
 
 async def test_a_blocked_loop_is_not_the_fault_of_who_was_in_time(expect_log: ExpectLog) -> None:

@@ -105,3 +105,10 @@ def test_ssl_wrap_socket() -> None:
         wrapped = netutil.ssl_wrap_socket(left, client_context(), "localhost", do_handshake_on_connect=False)
         with wrapped:
             assert (wrapped.server_side, wrapped.server_hostname) == (False, "localhost")
+
+
+def test_a_certificate_and_a_peer_that_must_have_one_may_be_a_clients() -> None:
+    options: dict[str, Any] = {"certfile": CERTFILE, "keyfile": KEYFILE, "cert_reqs": ssl.CERT_REQUIRED}
+    assert netutil.ssl_options_to_context(options).verify_mode == ssl.CERT_REQUIRED
+    with pytest.raises(ValueError, match="without ca_certs"):
+        netutil.ssl_options_to_context(options, server_side=True)

@@ -98,13 +98,23 @@ def count(name: str, value: SupportsIndex | None) -> int | None:
 
 
 def size(name: str, value: SupportsIndex | float | None) -> int | None:
-    """Return a number of bytes, or None for the default.
+    """Return a number of bytes, or None for the default, for which Tornado's users may also give 0.
 
     Raises:
         TypeError: it is no integer; the caller's fault.
-        ValueError: it is not positive; the caller's fault.
+        ValueError: it is negative; the caller's fault.
     """
-    return None if value is None else _integer(name, value, 1, ", or None for the default")
+    return None if value is None or _is_zero(value) else _integer(name, value, 1, ", or None for the default")
+
+
+def body_size(value: SupportsIndex | float | None) -> int | None:
+    """Return how many bytes a body may have: as `size`, but 0 stands for itself.
+
+    Raises:
+        TypeError: it is no integer; the caller's fault.
+        ValueError: it is negative; the caller's fault.
+    """
+    return None if value is None else _integer("max_body_size", value, 0, ", or None for the default")
 
 
 def limits_of(limits: Limits | None, max_header_size: int | None, max_body_size: int | None) -> Limits:
@@ -122,17 +132,17 @@ def limits_of(limits: Limits | None, max_header_size: int | None, max_body_size:
 
 
 def timeouts_of(timeouts: Timeouts | None, idle: float | None, body: float | None) -> Timeouts:
-    """Return the timeouts that hold: those that are told by their own names, else those of `timeouts`.
+    """Return the timeouts that hold: those that are told by their own names and are not 0, else those of `timeouts`.
 
     Raises:
         TypeError: `timeouts` are none, or one of them is no number; the caller's fault.
         ValueError: a timeout is not positive; the caller's fault.
     """
     result = Timeouts() if timeouts is None else _checked_timeouts(timeouts)
-    if idle is not None:
+    if idle is not None and not _is_zero(idle):
         _check_seconds("idle_connection_timeout", idle)
         result = result._replace(idle=idle)
-    if body is not None:
+    if body is not None and not _is_zero(body):
         _check_seconds("body_timeout", body)
         result = result._replace(body=body)
     return result
@@ -226,6 +236,10 @@ def _check_seconds(name: str, value: object, *, or_none: bool = True, or_zero: b
         raise TypeError(f"{name} is {value!r}, expected a number of seconds, or {alternative}")
     if not (value > 0 or (or_zero and value == 0)):  # which no NaN is
         raise ValueError(f"{name} is {value!r}, expected {'0 or more' if or_zero else 'more than 0'} seconds")
+
+
+def _is_zero(value: object) -> bool:
+    return value == 0 and not isinstance(value, bool)
 
 
 def _integer(name: str, value: object, least: int, alternative: str = "") -> int:

@@ -62,7 +62,8 @@ class ConnectionEnds(WritingConnection):
         self._state = State.LINGERING
         self.deadline = self._settings.now + self._settings.timeouts.linger + 1.0  # `now` is up to a second old
         if not linger:
-            self._transport.close()
+            if not self._transport.is_closing():  # asyncio's over TLS could not be aborted any more, if closed twice
+                self._transport.close()
             return
         self.resume_reading()
         if self._transport.can_write_eof() and not self._transport.is_closing():

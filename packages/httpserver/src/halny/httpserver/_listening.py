@@ -165,15 +165,18 @@ class _Beginning(asyncio.Protocol):
     """Takes the place of HTTP's protocol until the transport is there.
 
     Args:
-        begin: makes HTTP's protocol.
+        begin: makes HTTP's protocol, or returns None where nobody listens any more.
     """
 
-    def __init__(self, begin: Callable[[], HTTPProtocol]) -> None:
+    def __init__(self, begin: Callable[[], HTTPProtocol | None]) -> None:
         self._begin = begin
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.BaseProtocol`."""
         protocol = self._begin()
+        if protocol is None:
+            cast("asyncio.Transport", transport).abort()
+            return
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
 
@@ -239,7 +242,9 @@ class PreparingListener:
                 "ssl_shutdown_timeout": TLS_SHUTDOWN,
             }
 
-        def begin() -> HTTPProtocol:
+        def begin() -> HTTPProtocol | None:
+            if task.cancelling():
+                return None  # the server has stopped in this very turn
             self._beginnings.begun(task)
             self._tasks.discard(task)
             return HTTPProtocol(loop, settings, peer)

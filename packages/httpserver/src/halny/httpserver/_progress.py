@@ -55,7 +55,10 @@ def progress(transport: asyncio.Transport) -> Progress:
     Args:
         transport: of a connection, with TLS or without, on any loop.
     """
-    left = transport.get_write_buffer_size()
+    try:
+        left = transport.get_write_buffer_size()
+    except AttributeError:  # asyncio's over TLS that somebody has closed twice
+        return NOTHING_LEFT
     sock = transport.get_extra_info("socket")
     if sock is None or sock.fileno() < 0:
         return Progress(left, left)

@@ -306,6 +306,8 @@ class HTTPProtocol(RunningConnection):
         if self._writing_paused or not (state is IDLE or state is HEAD or state is BODY):
             return
         held, self._held = self._held, b""
+        if self._transport.is_closing():
+            return  # the peer, which over TLS has said goodbye, gets no answer any more
         if held:
             self._read(held)
         self._read_on()

@@ -18,6 +18,7 @@ from halny.iostream.tcpserver import TCPServer
 
 from ._activation import listen_beside, reserve, shares_its_port
 from ._checks import (
+    body_size,
     check_application,
     check_server_names,
     check_switches,
@@ -151,7 +152,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             proxy_protocol=proxy_protocol,
         )
         chunk_size, max_buffer_size = size("chunk_size", chunk_size), size("max_buffer_size", max_buffer_size)
-        max_header_size, max_body_size = size("max_header_size", max_header_size), size("max_body_size", max_body_size)
+        max_header_size, max_body_size = size("max_header_size", max_header_size), body_size(max_body_size)
         check_server_names(server_names)
         # TCPServer makes its own context of the options, which also checks them; connections use `Certificates`'.
         TCPServer.__init__(self, ssl_options=ssl_options, max_buffer_size=max_buffer_size, read_chunk_size=chunk_size)

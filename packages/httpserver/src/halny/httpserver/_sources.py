@@ -310,7 +310,7 @@ def _as_awaitable(result: object, callback: object, request: HTTPServerRequest) 
     if inspect.isawaitable(result):
         return result
     has_answered = getattr(request.connection, "state", None) is not ResponseState.EMPTY
-    if isinstance(result, (str, bytes, dict, list, tuple)) and not has_answered:
+    if isinstance(result, (str, bytes, dict)) and not has_answered:
         raise TypeError(
             f"{callback!r} returned {repr(cast('object', result))[:100]}, and has not answered: the response is sent by"
             " request.connection.respond(), and what is returned is None or awaitable"

@@ -5,6 +5,7 @@ Nobody is judged by time in which the loop was blocked: what a peer has sent mea
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final, final
 
 from ._departures import departed
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import asyncio
 
     from ._settings import ServerSettings
+
+general_log = logging.getLogger("halny.general")
 
 INTERVAL: Final = 1.0
 """Seconds between two looks: timeouts are met with about this precision."""
@@ -66,6 +69,9 @@ class Sweep:
         else:
             self._handle = self._loop.call_later(INTERVAL, self._look)
         for connection in due:
-            connection.look(now)
+            try:
+                connection.look(now)
+            except Exception:  # noqa: BLE001 - the others must not wait for what fails here
+                general_log.exception("could not look at %r", connection)
         for connection in departed(settings.connections):
             connection.close()

@@ -52,6 +52,7 @@ def ssl_options_to_context(
     unknown = sorted(set(ssl_options) - OPTION_NAMES)
     if unknown:
         raise ValueError(f"unknown ssl_options {unknown}, expected some of {sorted(OPTION_NAMES)}")
+    guessed = server_side is None
     if server_side is None:
         server_side = ssl_options.get("certfile") is not None
     wanted = ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
@@ -59,11 +60,12 @@ def ssl_options_to_context(
     if version not in (wanted, ssl.PROTOCOL_TLS):  # PROTOCOL_TLS is the old name for "either side"
         raise ValueError(f"ssl_version is {version!r}, expected {wanted!r}; set limits on an ssl.SSLContext instead")
     context = ssl.SSLContext(wanted)
-    _load(context, ssl_options, server_side)
+    # A certificate may be a client's: only who says that this is a server's side is refused what no server can use.
+    _load(context, ssl_options, server_side, needs_authorities=server_side and not guessed)
     return context
 
 
-def _load(context: ssl.SSLContext, options: Mapping[str, Any], server_side: bool) -> None:
+def _load(context: ssl.SSLContext, options: Mapping[str, Any], server_side: bool, *, needs_authorities: bool) -> None:
     if options.get("certfile") is not None:
         with _naming(options, "certfile", "keyfile"):
             context.load_cert_chain(options["certfile"], options.get("keyfile"))
@@ -75,7 +77,7 @@ def _load(context: ssl.SSLContext, options: Mapping[str, Any], server_side: bool
     if options.get("ca_certs") is not None:
         with _naming(options, "ca_certs"):
             context.load_verify_locations(options["ca_certs"])
-    elif server_side and context.verify_mode == ssl.CERT_REQUIRED:
+    elif needs_authorities and context.verify_mode == ssl.CERT_REQUIRED:
         raise ValueError(
             "cert_reqs=ssl.CERT_REQUIRED without ca_certs, expected the file of the authorities whose client "
             "certificates are accepted"
